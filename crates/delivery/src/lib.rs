@@ -1,0 +1,1 @@
+//! From accepted to delivered: recipient policy, spool, queue, local delivery.

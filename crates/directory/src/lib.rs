@@ -1,0 +1,1 @@
+//! Who: domains, accounts, aliases, credentials, SASL.

@@ -1,0 +1,18 @@
+//! The engine's limits.
+
+yubin_base::limits! {
+    /// LMDB's own ceiling.
+    KEY_OCTETS: usize = 511, "octets";
+    /// keeps one value within a few pages
+    VALUE_OCTETS: usize = 65_536, "octets";
+    /// keeps one transaction short for those who wait behind it
+    BATCH_OCTETS: usize = 4_194_304, "octets";
+    /// keeps one transaction short for those who wait behind it
+    BATCH_OPS: usize = 10_000, "operations";
+    /// a body of up to this size, compressed, lies inside its record: one flush less
+    BLOB_INLINE_OCTETS: usize = 4_096, "octets";
+    /// what a streaming writer holds in memory, and the unit of ranged reads
+    BLOB_FRAME_OCTETS: usize = 262_144, "octets";
+    /// an inline blob and its frame
+    BLOB_REF_OCTETS: usize = 4_608, "octets";
+}

@@ -1,0 +1,1 @@
+//! IMAP4: codec, session, one file per command.

@@ -1,0 +1,1 @@
+//! POP3: codec, session, one file per command.

@@ -1,0 +1,1 @@
+//! For tests: transcripts, a simulated world, a model mailbox, a corpus.
