@@ -1,1 +1,27 @@
-//! What: mailboxes, messages, threads, quota and the account's change log. The only writer of these tables.
+//! What: mailboxes, messages, threads, quota and the account's change log. The only writer of these tables; no wire format.
+//!
+//! `Account::append` is the only door into a mailbox, and every change reaches the account's log in the same transaction.
+
+mod account;
+mod diff;
+mod error;
+pub mod events;
+mod flags;
+mod ids;
+pub mod limits;
+mod message;
+mod stage;
+mod state;
+mod store;
+mod uidset;
+
+pub use account::{Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, StoreFlags};
+pub use diff::{Diff, diff};
+pub use error::StoreError;
+pub use flags::{Flags, Keyword, KeywordBits};
+pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+pub use message::{Appended, NewMessage, Record, Staged};
+pub use stage::Stager;
+pub use state::{AccountState, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
+pub use store::{Quota, Store, StoreOptions};
+pub use uidset::UidSet;
