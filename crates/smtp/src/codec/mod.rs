@@ -1,0 +1,3 @@
+//! Wire syntax: commands, replies, bodies. Knows no session.
+
+pub mod reply;

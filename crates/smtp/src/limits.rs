@@ -1,0 +1,52 @@
+//! The limits of this crate.
+
+yubin_base::limits! {
+    /// At least 512 by RFC 5321 §4.5.3.1.4; extensions add up to some 1,500 for MAIL and RCPT.
+    COMMAND_LINE_OCTETS: usize = 2_048, "octets";
+    /// RFC 4954 §4.5: responses of an AUTH exchange may be this long.
+    AUTH_LINE_OCTETS: usize = 12_288, "octets";
+    /// RFC 5321 §4.5.3.1.1.
+    LOCAL_PART_OCTETS: usize = 64, "octets";
+    /// RFC 5321 §4.5.3.1.2.
+    DOMAIN_OCTETS: usize = 255, "octets";
+    /// A DNS label, RFC 1035 §2.3.4.
+    LABEL_OCTETS: usize = 63, "octets";
+    /// A greeting name longer than this is no name.
+    HELO_OCTETS: usize = 255, "octets";
+    /// RFC 3461 §4.4: what ENVID may be, before decoding.
+    ENVID_OCTETS: usize = 100, "octets";
+    /// RFC 3461 §4.2: what ORCPT may be, before decoding.
+    ORCPT_OCTETS: usize = 500, "octets";
+    /// At least 100 by RFC 5321 §4.5.3.1.8; announced in LIMITS (RFC 9422).
+    RECIPIENTS_PER_MESSAGE: usize = 1_000, "recipients";
+    /// One session does not go on for ever; announced in LIMITS (RFC 9422).
+    MESSAGES_PER_SESSION: u32 = 1_000, "messages";
+    /// Commands that lead nowhere (NOOP, RSET, VRFY, EHLO) in a session.
+    IDLE_COMMANDS_PER_SESSION: u32 = 1_000, "commands";
+    /// Errors after which each further one is answered late.
+    SOFT_ERRORS: u32 = 10, "errors";
+    /// Errors after which the session ends.
+    HARD_ERRORS: u32 = 20, "errors";
+    /// How late an answer comes after too many errors.
+    ERROR_DELAY_MS: u32 = 1_000, "milliseconds";
+    /// Failed logins after which the session ends.
+    AUTH_FAILURES: u32 = 3, "failures";
+    /// Recipients refused in a row after which the session ends: an address harvest.
+    RECIPIENTS_REFUSED: u32 = 100, "recipients";
+    /// The default of the largest message, announced in SIZE.
+    MESSAGE_OCTETS: u64 = 50 * 1024 * 1024, "octets";
+    /// How much of a body one step of the session takes, so that other sessions are served.
+    BODY_STEP_OCTETS: usize = 65_536, "octets";
+    /// How far past the largest message we go on reading to be able to answer 552.
+    OVERRUN_OCTETS: u64 = 1024 * 1024 * 1024, "octets";
+    /// RFC 5321 §4.5.3.2.7: how long we wait for a command.
+    COMMAND_PATIENCE_S: u32 = 300, "seconds";
+    /// RFC 5321 §4.5.3.2.5: how long we wait for the next piece of a body.
+    BODY_PATIENCE_S: u32 = 180, "seconds";
+    /// How long we wait for a peer that has not yet greeted us or logged in.
+    STRANGER_PATIENCE_S: u32 = 120, "seconds";
+    /// What a log line shows of a text that a client chose.
+    LOGGED_TEXT_OCTETS: usize = 256, "octets";
+    /// What a reply line of ours may be with its CRLF, RFC 5321 §4.5.3.1.5.
+    REPLY_LINE_OCTETS: usize = 512, "octets";
+}
