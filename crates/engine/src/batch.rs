@@ -8,6 +8,7 @@ pub type Key = Vec<u8>;
 pub type Val = Vec<u8>;
 
 /// The unit a transaction cannot cross: a shard of accounts, a shard of the queue, or the global part.
+/// Keys say themselves which part they belong to: the same key never occurs in two parts, and one machine needs no wall between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Part(pub u32);
 
@@ -64,6 +65,17 @@ pub struct Batch {
     pub idem: Option<Idem>,
     /// When to answer.
     pub durability: Durability,
+}
+
+impl Batch {
+    /// Whether it stores less than it removes, as far as one can tell without looking: such batches are taken on a full disk,
+    /// or nobody could ever make room.
+    pub(crate) fn shrinks(&self) -> bool {
+        let dels = self.ops.iter().filter(|op| matches!(op, Op::Del(_) | Op::DelRange(..))).count();
+        let stored: usize =
+            self.ops.iter().map(|op| if let Op::Put(k, v) = op { k.len() + v.len() } else { 0 }).sum();
+        self.blobs.is_empty() && (dels > 0 || stored <= crate::limits::SMALL_BATCH_OCTETS)
+    }
 }
 
 impl Default for Part {

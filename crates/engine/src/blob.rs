@@ -40,3 +40,10 @@ pub trait BlobWriter: Send {
     /// Ends the blob. It becomes durable with the first batch that names it in `blobs`.
     fn finish(self: Box<Self>) -> Result<BlobRef, BlobError>;
 }
+
+/// The hash as references carry it.
+pub(crate) fn short_hash(hasher: &blake3::Hasher) -> [u8; 16] {
+    let mut hash = [0; 16];
+    hasher.finalize_xof().fill(&mut hash);
+    hash
+}

@@ -7,7 +7,10 @@ mod batch;
 mod blob;
 mod error;
 pub mod events;
+mod keyspace;
 pub mod limits;
+pub mod memory;
+mod place;
 
 pub use batch::{Batch, Committed, Durability, Idem, Key, Op, Part, Pre, Val};
 pub use blob::{BlobRef, BlobWriter};
@@ -51,6 +54,11 @@ pub trait View: Send + Sync {
     fn get_many(&self, keys: &[Key]) -> Pending<Result<Vec<Option<Val>>, ReadError>>;
 
     /// Up to `limit` pairs with `from <= key < to`, ascending, or descending with `reverse`.
-    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, limit: usize)
-    -> Pending<Result<Vec<(Key, Val)>, ReadError>>;
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        limit: usize,
+    ) -> Pending<Result<Vec<(Key, Val)>, ReadError>>;
 }

@@ -13,6 +13,10 @@ yubin_base::limits! {
     BLOB_INLINE_OCTETS: usize = 4_096, "octets";
     /// what a streaming writer holds in memory, and the unit of ranged reads
     BLOB_FRAME_OCTETS: usize = 262_144, "octets";
+    /// taken even on a full disk: flags, deletions and their log are this small
+    SMALL_BATCH_OCTETS: usize = 16_384, "octets";
+    /// a repeated attempt is recognised among this many newer ones
+    IDEMS_KEPT: u64 = 100_000, "batches";
     /// an inline blob and its frame
     BLOB_REF_OCTETS: usize = 4_608, "octets";
 }
