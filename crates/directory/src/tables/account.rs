@@ -1,0 +1,59 @@
+//! An account: key `ga` + id (u64, big-endian).
+
+use serde::{Deserialize, Serialize};
+use yubin_base::{AccountId, Address};
+
+use super::Record;
+
+/// The first octets of an account's key.
+pub(crate) const PREFIX: &[u8] = b"ga";
+
+/// Somebody with a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Set when added; never changes, never given to another.
+    pub id: AccountId,
+    /// The primary address, spelled as given; also the login name. Changes only when renamed.
+    pub address: Address,
+    /// As people call them. May be empty.
+    pub display_name: String,
+    /// A disabled account takes no mail and lets nobody log in; it keeps what it has.
+    pub enabled: bool,
+    /// The most octets it may store. None: no limit.
+    pub quota_octets: Option<u64>,
+    /// The most messages it may store. None: no limit.
+    pub quota_messages: Option<u64>,
+    /// The largest message it takes. None: the server's limit only.
+    pub message_octets_max: Option<u64>,
+}
+
+impl Record for Account {
+    const VERSION: u8 = 1;
+}
+
+/// The key of an account.
+pub(crate) fn key(id: AccountId) -> Vec<u8> {
+    [PREFIX, &id.0.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::golden::check, *};
+
+    #[test]
+    fn golden() {
+        check(
+            &Account {
+                id: AccountId(1),
+                address: Address::new("Ann", "a.test").unwrap(),
+                display_name: "Ann".into(),
+                enabled: true,
+                quota_octets: Some(1 << 30),
+                quota_messages: None,
+                message_octets_max: Some(1 << 20),
+            },
+            "",
+        );
+        assert_eq!(key(AccountId(258)), b"ga\0\0\0\0\0\0\x01\x02");
+    }
+}
