@@ -5,8 +5,8 @@ yubin_base::limits! {
     COMMAND_LINE_OCTETS: usize = 2_048, "octets";
     /// RFC 4954 §4.5: responses of an AUTH exchange may be this long.
     AUTH_LINE_OCTETS: usize = 12_288, "octets";
-    /// RFC 5321 §4.5.3.1.1.
-    LOCAL_PART_OCTETS: usize = 64, "octets";
+    /// At least 64 by RFC 5321 §4.5.3.1.1; bounce addresses of large senders (VERP) are longer.
+    LOCAL_PART_OCTETS: usize = 255, "octets";
     /// RFC 5321 §4.5.3.1.2.
     DOMAIN_OCTETS: usize = 255, "octets";
     /// A DNS label, RFC 1035 §2.3.4.
@@ -31,20 +31,20 @@ yubin_base::limits! {
     ERROR_DELAY_MS: u32 = 1_000, "milliseconds";
     /// Failed logins after which the session ends.
     AUTH_FAILURES: u32 = 3, "failures";
-    /// Recipients refused in a row after which the session ends: an address harvest.
-    RECIPIENTS_REFUSED: u32 = 100, "recipients";
+    /// Senders and recipients refused by policy after which the session ends: an address harvest.
+    POLICY_REFUSALS: u32 = 100, "refusals";
     /// The default of the largest message, announced in SIZE.
     MESSAGE_OCTETS: u64 = 50 * 1024 * 1024, "octets";
     /// How much of a body one step of the session takes, so that other sessions are served.
     BODY_STEP_OCTETS: usize = 65_536, "octets";
     /// How far past the largest message we go on reading to be able to answer 552.
     OVERRUN_OCTETS: u64 = 1024 * 1024 * 1024, "octets";
+    /// What is read and dropped of a line that is too long before the session ends.
+    SKIPPED_LINE_OCTETS: usize = 65_536, "octets";
     /// RFC 5321 §4.5.3.2.7: how long we wait for a command.
     COMMAND_PATIENCE_S: u32 = 300, "seconds";
     /// RFC 5321 §4.5.3.2.5: how long we wait for the next piece of a body.
     BODY_PATIENCE_S: u32 = 180, "seconds";
-    /// How long we wait for a peer that has not yet greeted us or logged in.
-    STRANGER_PATIENCE_S: u32 = 120, "seconds";
     /// What a log line shows of a text that a client chose.
     LOGGED_TEXT_OCTETS: usize = 256, "octets";
     /// What a reply line of ours may be with its CRLF, RFC 5321 §4.5.3.1.5.

@@ -83,6 +83,8 @@ macro_rules! replies {
 }
 
 replies! {
+    /// A connection was taken; our name follows.
+    GREETING = 220 "Ready";
     /// A command that changes nothing, or that worked and has nothing to say.
     OK = 250 [2 0 0] "OK";
     /// HELO. (EHLO and LHLO answer in several lines.)
