@@ -52,7 +52,7 @@ mod tests {
                 quota_messages: None,
                 message_octets_max: Some(1 << 20),
             },
-            "",
+            "010103416e6e06612e7465737403416e6e010180808080040001808040",
         );
         assert_eq!(key(AccountId(258)), b"ga\0\0\0\0\0\0\x01\x02");
     }

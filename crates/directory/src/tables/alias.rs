@@ -40,7 +40,7 @@ mod tests {
                 address: address.clone(),
                 targets: vec![Address::new("ann", "a.test").unwrap(), Address::new("x", "b.test").unwrap()],
             },
-            "",
+            "0104496e666f06612e746573740203616e6e06612e74657374017806622e74657374",
         );
         assert_eq!(key(&address, false), b"gla.test\0info");
         assert_eq!(key(&address, true), b"gla.test\0Info");

@@ -58,7 +58,7 @@ mod tests {
                 separators: "+".into(),
                 case_sensitive: false,
             },
-            "",
+            "0106612e7465737406612e74657374000103616e6e06612e74657374012b00",
         );
         check(
             &Domain {
@@ -69,7 +69,7 @@ mod tests {
                 separators: String::new(),
                 case_sensitive: true,
             },
-            "",
+            "0106622e7465737406622e746573740106612e74657374000001",
         );
         assert_eq!(key("a.test"), b"gda.test");
     }
