@@ -1,0 +1,8 @@
+//! The clients of the crash test and the benchmark: they check every answer, and know what was acknowledged.
+
+pub mod imap;
+mod rng;
+pub mod smtp;
+pub mod wire;
+
+pub use rng::Rng;

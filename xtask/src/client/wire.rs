@@ -1,0 +1,148 @@
+//! A connection, plain or under TLS, read by line.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// How a connection is protected.
+#[derive(Clone)]
+pub enum Security {
+    Plain,
+    Tls(Arc<rustls::ClientConfig>),
+}
+
+impl Security {
+    /// TLS that accepts exactly the certificate of this file.
+    pub fn pinned(certificate: &Path) -> Result<Security> {
+        let certificate = CertificateDer::from_pem_file(certificate)
+            .with_context(|| format!("read the certificate {}", certificate.display()))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let pinned = Pinned { certificate, provider: Arc::clone(&provider) };
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(pinned))
+            .with_no_client_auth();
+        Ok(Security::Tls(Arc::new(config)))
+    }
+}
+
+/// Accepts one certificate and no other.
+#[derive(Debug)]
+struct Pinned {
+    certificate: CertificateDer<'static>,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.certificate {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::Error::General("another certificate than the pinned one".into()))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(into),
+            Stream::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+/// One connection.
+pub struct Wire {
+    stream: BufReader<Stream>,
+}
+
+impl Wire {
+    pub fn connect(host: &str, port: u16, security: &Security) -> Result<Wire> {
+        let tcp = TcpStream::connect((host, port)).with_context(|| format!("connect to {host}:{port}"))?;
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let stream = match security {
+            Security::Plain => Stream::Plain(tcp),
+            Security::Tls(config) => {
+                let name = ServerName::try_from("localhost")?;
+                let session = rustls::ClientConnection::new(Arc::clone(config), name)?;
+                Stream::Tls(Box::new(rustls::StreamOwned::new(session, tcp)))
+            }
+        };
+        Ok(Wire { stream: BufReader::with_capacity(64 * 1024, stream) })
+    }
+
+    pub fn send(&mut self, octets: &[u8]) -> Result<()> {
+        match self.stream.get_mut() {
+            Stream::Plain(stream) => stream.write_all(octets)?,
+            Stream::Tls(stream) => {
+                stream.write_all(octets)?;
+                stream.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one line with its end; fails when the connection ends.
+    pub fn line(&mut self, into: &mut Vec<u8>) -> Result<()> {
+        let octets = self.stream.read_until(b'\n', into)?;
+        if octets == 0 || into.last() != Some(&b'\n') {
+            bail!("the connection ended");
+        }
+        Ok(())
+    }
+
+    /// Appends exactly so many octets.
+    pub fn exactly(&mut self, octets: usize, into: &mut Vec<u8>) -> Result<()> {
+        let got = (&mut self.stream).take(octets as u64).read_to_end(into)?;
+        if got != octets {
+            bail!("the connection ended");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! What a tree of processes has used: time on the processor and memory, read from `/proc`.
+//! Never touches a process that we did not start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result};
+
+/// What some processes and all their descendants have used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Seconds on the processor, those of children that ended included.
+    pub cpu_s: f64,
+    /// Resident memory, shared pages counted in each process.
+    pub rss_octets: u64,
+    /// Resident memory, each shared page counted in parts.
+    pub pss_octets: u64,
+    /// How many processes.
+    pub processes: usize,
+}
+
+/// Looks at the processes `roots` and all their descendants. `pss` costs the kernel more to tell.
+pub fn usage(roots: &[u32], pss: bool) -> Usage {
+    let all = every_process();
+    let mut wanted: BTreeSet<u32> = roots.iter().copied().collect();
+    loop {
+        let before = wanted.len();
+        for (pid, process) in &all {
+            if wanted.contains(&process.parent) {
+                wanted.insert(*pid);
+            }
+        }
+        if wanted.len() == before {
+            break;
+        }
+    }
+    let mut usage = Usage::default();
+    for (pid, process) in wanted.iter().filter_map(|pid| all.get(pid).map(|process| (pid, process))) {
+        usage.processes += 1;
+        usage.cpu_s += process.cpu_ticks as f64 / ticks_per_second();
+        usage.rss_octets += process.rss_pages * rustix::param::page_size() as u64;
+        if pss {
+            usage.pss_octets += pss_octets(*pid).unwrap_or(0);
+        }
+    }
+    usage
+}
+
+/// The same, once two looks in a row see the same processes and no more work done.
+pub fn settled(roots: &[u32]) -> Usage {
+    let mut before = usage(roots, false);
+    for _ in 0..10 {
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        let now = usage(roots, false);
+        if now.processes == before.processes && now.cpu_s - before.cpu_s < 0.015 {
+            return now;
+        }
+        before = now;
+    }
+    before
+}
+
+/// The resident memory of one process, in octets.
+pub fn rss_octets(pid: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let pages: u64 = text.split(' ').nth(1).context("statm has no second field")?.parse()?;
+    Ok(pages * rustix::param::page_size() as u64)
+}
+
+
+/// Asks one process of ours to end.
+pub fn terminate(pid: u32) -> Result<()> {
+    signal(pid, rustix::process::Signal::TERM)
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("process id 0")?;
+    rustix::process::kill_process(pid, signal).with_context(|| format!("signal process {pid:?}"))
+}
+
+struct Process {
+    parent: u32,
+    cpu_ticks: u64,
+    rss_pages: u64,
+}
+
+fn every_process() -> BTreeMap<u32, Process> {
+    let mut all = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return all };
+    for entry in entries.flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(text) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        if let Some(process) = parse_stat(&text) {
+            all.insert(pid, process);
+        }
+    }
+    all
+}
+
+/// `proc_pid_stat(5)`: the name stands in parentheses and may hold anything, so we count from its end.
+fn parse_stat(text: &str) -> Option<Process> {
+    let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
+    let number = |at: usize| fields.get(at).and_then(|field| field.trim().parse::<u64>().ok());
+    let cpu_ticks = number(11)? + number(12)? + number(13)? + number(14)?;
+    Some(Process { parent: u32::try_from(number(1)?).ok()?, cpu_ticks, rss_pages: number(21)? })
+}
+
+fn pss_octets(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("Pss:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+fn ticks_per_second() -> f64 {
+    rustix::param::clock_ticks_per_second() as f64
+}
