@@ -9,7 +9,7 @@ pub type Val = Vec<u8>;
 
 /// The unit a transaction cannot cross: a shard of accounts, a shard of the queue, or the global part.
 /// Keys say themselves which part they belong to: the same key never occurs in two parts, and one machine needs no wall between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Part(pub u32);
 
 /// One mutation.
@@ -75,12 +75,6 @@ impl Batch {
         let stored: usize =
             self.ops.iter().map(|op| if let Op::Put(k, v) = op { k.len() + v.len() } else { 0 }).sum();
         self.blobs.is_empty() && (dels > 0 || stored <= crate::limits::SMALL_BATCH_OCTETS)
-    }
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        Self(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine's events.
 
 yubin_base::events! {
-    /// The store is open and ready; says how long opening took.
+    /// The store is open and ready.
     OPENED = Info "engine.opened";
     /// A flush failed: nothing more is acknowledged until a restart. Check the disk, then restart.
     READ_ONLY = Error "engine.read_only";

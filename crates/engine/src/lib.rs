@@ -5,6 +5,7 @@
 
 mod batch;
 mod blob;
+pub mod embedded;
 mod error;
 pub mod events;
 mod keyspace;
