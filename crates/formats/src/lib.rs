@@ -1,1 +1,9 @@
 //! Documents and bytes: mail (RFC 5322, MIME) and charsets. Reading mail never fails; it yields defects.
+//! Never touches a socket, a file or a clock, and knows nothing of mailboxes.
+
+pub mod charset;
+mod fold;
+pub mod limits;
+pub mod mail;
+
+pub use fold::fold_for_search;
