@@ -101,37 +101,40 @@ struct Package {
 
 impl Metadata {
     fn read(policy: &Policy) -> Result<Metadata> {
-        let mut command = cargo();
-        command.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);
-        for target in &policy.graph.targets {
-            command.args(["--filter-platform", target]);
-        }
-        let output =
-            command.stderr(std::process::Stdio::inherit()).output().context("start cargo metadata")?;
-        if !output.status.success() {
-            bail!("cargo metadata: {}", output.status);
-        }
-        // With a platform filter the list of packages still holds all; the resolved graph does not.
-        let value: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        let in_graph: BTreeSet<String> = value
-            .pointer("/resolve/nodes")
-            .and_then(serde_json::Value::as_array)
-            .context("cargo metadata tells no graph")?
-            .iter()
-            .filter_map(|node| node.get("id").and_then(serde_json::Value::as_str).map(str::to_owned))
-            .collect();
-        let packages = value
-            .get("packages")
-            .and_then(serde_json::Value::as_array)
-            .context("cargo metadata tells no packages")?
-            .iter()
-            .filter(|package| {
-                package.get("id").and_then(serde_json::Value::as_str).is_some_and(|id| in_graph.contains(id))
-            })
-            .map(|package| serde_json::from_value(package.clone()).context("a package of cargo metadata"))
-            .collect::<Result<Vec<Package>>>()?;
-        Ok(Metadata { packages })
+        let built = built(&policy.graph.targets)?;
+        let mut metadata: Metadata =
+            serde_json::from_str(&ask(cargo().args(["metadata", "--format-version", "1", "--locked"]))?)?;
+        metadata.packages.retain(|package| built.contains(&(package.name.clone(), package.version.clone())));
+        Ok(metadata)
     }
+}
+
+/// What is really built for these targets, tests included: names and versions. `cargo metadata` alone would also
+/// list what only a feature that nobody switched on would need.
+fn built(targets: &[String]) -> Result<BTreeSet<(String, String)>> {
+    let mut tree = cargo();
+    tree.args(["tree", "--locked", "--workspace", "--all-features", "--edges", "normal,build,dev"]);
+    tree.args(["--prefix", "none", "--format", "{p}"]);
+    for target in targets {
+        tree.args(["--target", target]);
+    }
+    let text = ask(&mut tree)?;
+    let lines = text.lines().filter(|line| !line.is_empty());
+    let packages = lines.map(|line| {
+        let mut words = line.split(' ');
+        let (name, version) = (words.next(), words.next().and_then(|word| word.strip_prefix('v')));
+        let (name, version) = name.zip(version).with_context(|| format!("cargo tree says {line:?}"))?;
+        Ok((name.to_owned(), version.to_owned()))
+    });
+    packages.collect()
+}
+
+fn ask(command: &mut std::process::Command) -> Result<String> {
+    let output = command.stderr(std::process::Stdio::inherit()).output().context("start cargo")?;
+    if !output.status.success() {
+        bail!("{}: {}", crate::workspace::shown(command), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// One line for each thing that is not as it should be.

@@ -66,7 +66,6 @@ pub fn rss_octets(pid: u32) -> Result<u64> {
     Ok(pages * rustix::param::page_size() as u64)
 }
 
-
 /// Asks one process of ours to end.
 pub fn terminate(pid: u32) -> Result<()> {
     signal(pid, rustix::process::Signal::TERM)

@@ -247,7 +247,10 @@ impl Session {
     }
 
     fn compare(&mut self, there: &mut BTreeMap<String, Vec<Kept>>, faults: &mut Vec<String>) {
+        let mut lost: BTreeSet<String> =
+            self.kept.keys().filter(|tag| !there.contains_key(*tag)).cloned().collect();
         if let Some((tag, may_be)) = self.under_way.take() {
+            lost.remove(&tag);
             let found = there.remove(&tag).unwrap_or_default();
             let is = found.first().cloned();
             if found.len() > 1 || !may_be.iter().any(|possible| same(possible.as_ref(), is.as_ref())) {
@@ -259,8 +262,6 @@ impl Session {
                 None => {}
             }
         }
-        let in_doubt: BTreeSet<String> =
-            self.kept.keys().filter(|tag| !there.contains_key(*tag)).cloned().collect();
         for (tag, found) in there.iter() {
             match self.kept.get(tag) {
                 Some(kept) if found.len() == 1 && found.first() == Some(kept) => {}
@@ -273,7 +274,7 @@ impl Session {
                 None => faults.push(format!("{tag} is there and was never appended: {found:?}")),
             }
         }
-        for tag in in_doubt {
+        for tag in lost {
             faults.push(format!("LOST: {tag}, acknowledged as {:?}", self.kept.get(&tag)));
         }
     }
