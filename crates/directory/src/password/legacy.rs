@@ -129,3 +129,85 @@ fn bcrypt_hash(text: &str) -> Option<Stored<'_>> {
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/');
     well_formed.then_some(Stored::Bcrypt(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with hashlib and crypt(3).
+    const HASHES: &[&str] = &[
+        "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=",
+        "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A",
+        "{sha}L55TUjtiq8FBorTWAZ0jy6g129A=",
+        "{SSHA}LhKrkM9Fy+zlstjdD7Kv2s6QvhBzYWx0",
+        "{SHA256}QQTTb42iwlQ0n4WDZ5Pr4CngyVcGOjTJHC6SAxh7VjE=",
+        "{SSHA256}n+NyCAC8BTzorAU7AQEsEfh4qDAh0HpRtPLX0dsQdApzYWx0",
+        "{SHA512}VraY3v7bWkNbY0r+MyC7rz/c2SC2xQOkRvx7endrKY1HnRumqLYXgI6wv1ec6aldZoNHvKtxSQhayTyyeZUZew==",
+        "{SSHA512}MObRFvUHqU5pLIXjc0HkeJH+PKVdEQk34oSyXkDftCxTU6Fk9rWjilWA553MtCFyazGhAOPiDyO1Rv1hndA96XNhbHQ=",
+        "{SHA512-CRYPT}$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0",
+        "$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0",
+        "{CRYPT}$6$rounds=1000$abcdefghijklmnop$K9ViLilDpRy6xLunKXsaoeGhKInKdDtpCLyoTSCkDcguT34R9cMK08/eq3hGwOWWgyYCTwWqVmKpFAHjf73Mv/",
+        "{SHA256-CRYPT}$5$saltsalt$myjXcpMpE2Ofk7fj9hqyNYSn6lmWG4Mqnjx.KIRRr4/",
+        "$5$rounds=1400$anothersalt$6vziWM4RSIydF0C0tTKv0nfIhfzGWKNrDQom3RubBb/",
+        "{BLF-CRYPT}$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+        "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+    ];
+
+    #[test]
+    fn hashes_of_other_systems_match_their_password_only() {
+        for stored in HASHES {
+            assert_eq!(check(stored, b"correct horse"), Verdict::Right, "{stored}");
+            for wrong in ["Correct horse", "correct horse ", "", "x"] {
+                assert_eq!(check(stored, wrong.as_bytes()), Verdict::Wrong, "{stored} {wrong:?}");
+            }
+        }
+        let russian = "$6$saltsalt$rUW/PQ7y6C3PzwnUwMulHbaNmxZ.z5SPYSwHT/xZEI4J9z9PoS3Nhq1AhmAWtu0oJlt0cAtnQUasMN0/i/g3r0";
+        assert_eq!(check(russian, "пароль".as_bytes()), Verdict::Right);
+    }
+
+    #[test]
+    fn damaged_hashes_match_nothing() {
+        for stored in HASHES {
+            // Padding is optional; every other octet counts.
+            let bare = stored.trim_end_matches('=');
+            for cut in 0..bare.len() {
+                for password in ["correct horse", ""] {
+                    let cut = &bare[..cut];
+                    assert_ne!(check(cut, password.as_bytes()), Verdict::Right, "{cut}");
+                }
+            }
+            let longer = format!("{bare}$");
+            assert_ne!(check(&longer, b"correct horse"), Verdict::Right, "{longer}");
+        }
+    }
+
+    #[test]
+    fn hopeless_or_costly_hashes_are_unusable() {
+        for stored in [
+            "",
+            "{",
+            "{}",
+            "{SHA}",
+            "{SSHA}",
+            "{SSHA}L55TUjtiq8FBorTWAZ0jy6g129A=",
+            "{SSHA}!!!!",
+            "{MD5}X03MO1qnZdYdgyfeuILPmQ==",
+            "{PLAIN}secret",
+            "{SHA512-CRYPT}$5$saltsalt$myjXcpMpE2Ofk7fj9hqyNYSn6lmWG4Mqnjx.KIRRr4/",
+            "$6$rounds=999999999$abcdefghijklmnop$K9ViLilDpRy6xLunKXsaoeGhKInKdDtpCLyoTSCkDcguT34R9cMK08/eq3hGwOWWgyYCTwWqVmKpFAHjf73Mv/",
+            "$6$salt$",
+            "$6$$",
+            "$6",
+            "$2y$31$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+            "$2y$04$",
+            "$2x$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+            "$1$saltsalt$",
+            "plain",
+            "!",
+            "*",
+        ] {
+            assert_eq!(check(stored, b""), Verdict::Unusable, "{stored}");
+            assert!(!usable(stored), "{stored}");
+        }
+    }
+}

@@ -189,3 +189,77 @@ pub(crate) fn check_new(plain: &str) -> Result<(), DirectoryError> {
 pub(crate) fn plausible(password: &[u8]) -> bool {
     !password.is_empty() && password.len() <= limits::PASSWORD_OCTETS && !password.contains(&0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: Argon2Cost = Argon2Cost::CHEAP;
+    /// From the Argon2 reference implementation's tests: m=256, t=2, p=1, "password", "somesalt".
+    const REFERENCE: &str =
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+    fn recipe() -> Recipe {
+        Recipe { cost: CHEAP, salt: [1; 16], scram_salt: [2; 16], scram_iterations: 4096 }
+    }
+
+    #[test]
+    fn the_reference_hash_matches() {
+        assert_eq!(check(Some(REFERENCE), CHEAP, b"password"), Verdict::Right);
+        assert_eq!(check(Some(&format!("{{ARGON2ID}}{REFERENCE}")), CHEAP, b"password"), Verdict::Right);
+        assert_eq!(check(Some(REFERENCE), CHEAP, b"passwore"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn what_is_made_matches_in_every_spelling_of_the_same_text() {
+        for (set, tried, verdict) in [
+            ("secret", "secret", Verdict::Right),
+            ("secret", "Secret", Verdict::Wrong),
+            ("café", "cafe\u{301}", Verdict::Right),
+            ("パス", "ﾊﾟｽ", Verdict::Right),
+            ("a b", "a\u{3000}b", Verdict::Right),
+            ("a", "", Verdict::Wrong),
+        ] {
+            let made = make(&recipe(), set.as_bytes()).unwrap();
+            assert!(made.hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{}", made.hash);
+            assert_eq!(check(Some(&made.hash), CHEAP, tried.as_bytes()), verdict, "{set} {tried}");
+            assert!(made.scram.is_some());
+        }
+        let made = make(&recipe(), b"\xff\xfe").unwrap();
+        assert_eq!(check(Some(&made.hash), CHEAP, b"\xff\xfe"), Verdict::Right);
+        assert!(made.scram.is_none());
+    }
+
+    #[test]
+    fn damaged_or_costly_argon2_hashes_match_nothing() {
+        for stored in [
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOg",
+            "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=256,t=9999,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$v=19$m=0,t=0,p=0$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2xx$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$argon2id$",
+        ] {
+            assert_eq!(check(Some(stored), CHEAP, b"password"), Verdict::Unusable, "{stored}");
+            assert!(import(stored).is_err(), "{stored}");
+        }
+        for cut in 0..REFERENCE.len() {
+            assert_ne!(check(Some(&REFERENCE[..cut]), CHEAP, b"password"), Verdict::Right, "cut at {cut}");
+        }
+        assert_eq!(check(None, CHEAP, b"password"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn only_what_is_of_yesterday_is_outdated() {
+        let options = DirectoryOptions::dev();
+        let made = make(&recipe(), b"secret").unwrap();
+        assert!(!outdated(&made.hash, made.scram.as_ref(), &options, b"secret"));
+        assert!(outdated(&made.hash, None, &options, b"secret"));
+        assert!(!outdated(&made.hash, None, &options, b"\xff"), "no keys can be made of it");
+        assert!(outdated(REFERENCE, made.scram.as_ref(), &options, b"secret"));
+        let more = DirectoryOptions { scram_iterations: 10_000, ..options };
+        assert!(outdated(&made.hash, made.scram.as_ref(), &more, b"secret"));
+    }
+}

@@ -257,3 +257,121 @@ fn saslname(text: &str) -> Option<String> {
     }
     (!name.is_empty()).then_some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+    use yubin_base::{
+        AccountId,
+        ports::{InPlace, Random},
+    };
+    use yubin_engine::memory::MemoryEngine;
+
+    use super::*;
+    use crate::{DirectoryOptions, NewAccount, NewDomain, NewPassword, snapshot::Change};
+
+    struct Sevens;
+    impl Random for Sevens {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(7);
+        }
+    }
+
+    fn context() -> SaslContext {
+        SaslContext {
+            service: "imap",
+            remote: "192.0.2.1".parse().unwrap(),
+            tls: None,
+            plaintext_allowed: true,
+            now: UnixMs(1),
+        }
+    }
+
+    fn directory() -> Directory {
+        let (engine, options) = (Arc::new(MemoryEngine::new()), DirectoryOptions::dev());
+        let opened = Directory::open(engine, options, Arc::new(Sevens), Arc::new(InPlace));
+        let directory = opened.now_or_never().unwrap().unwrap();
+        directory.add_domain(NewDomain::named("example.test")).now_or_never().unwrap().unwrap();
+        let new = NewAccount {
+            address: "user@example.test".into(),
+            password: NewPassword::Plain("pencil".into()),
+            ..NewAccount::default()
+        };
+        directory.add_account(new).now_or_never().unwrap().unwrap();
+        directory
+    }
+
+    #[test]
+    fn the_exchange_of_rfc_7677_section_3() {
+        let directory = directory();
+        let keys = scram_keys::make(b"pencil", BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap(), 4096);
+        directory
+            .change("test", |now| {
+                let mut credentials = now.credentials.get(&AccountId(1)).unwrap().as_ref().clone();
+                credentials.entries[0].scram = Some(keys.clone());
+                Ok((vec![Change::PutCredentials(AccountId(1), credentials)], ()))
+            })
+            .now_or_never()
+            .unwrap()
+            .unwrap();
+        let mut scram = Scram::new(directory, context(), false);
+        let first = scram.step(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", UnixMs(1)).now_or_never().unwrap();
+        assert!(matches!(first, SaslStep::Challenge(_)));
+        // Our own nonce is replaced by the one in the RFC; all else is as it came out.
+        let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+        let State::Challenged(before) = &mut scram.state else { panic!("no challenge") };
+        before.said = before.said.replace(&before.nonce, nonce);
+        before.nonce = nonce.to_owned();
+        assert_eq!(
+            before.said,
+            format!("n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")
+        );
+        let last = format!("c=biws,r={nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
+        let answer = scram.step(last.as_bytes(), UnixMs(1)).now_or_never().unwrap();
+        assert_eq!(answer, SaslStep::Challenge(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".to_vec()));
+        let done = scram.step(b"", UnixMs(1)).now_or_never().unwrap();
+        let ann = Authenticated { account: AccountId(1), name: "user@example.test".into() };
+        assert_eq!(done, SaslStep::Done(Ok(ann)));
+        let again = scram.step(b"", UnixMs(1)).now_or_never().unwrap();
+        assert_eq!(again, SaslStep::Done(Err(AuthFailure::Malformed)));
+    }
+
+    #[test]
+    fn first_messages_are_read_or_refused() {
+        for (message, user) in [
+            ("n,,n=user,r=abc", Some("user")),
+            ("y,,n=user,r=abc", Some("user")),
+            ("p=tls-exporter,,n=user,r=abc", Some("user")),
+            ("n,a=ann,n=user,r=abc", Some("user")),
+            ("n,,n=a=2Cb=3Dc,r=abc", Some("a,b=c")),
+            ("n,,n=user,r=abc,x=ext", Some("user")),
+            ("n,,n=user,r=a=b", Some("user")),
+            ("n,,m=x,n=user,r=abc", None),
+            ("n,,n=user,r=abc,m=x", None),
+            ("n,,n=a=2cb,r=abc", None),
+            ("n,,n=a=,r=abc", None),
+            ("n,,n=,r=abc", None),
+            ("n,,n=user,r=", None),
+            ("n,,n=user,r=a b", None),
+            ("n,,n=user", None),
+            ("n,,r=abc,n=user", None),
+            ("n,b=ann,n=user,r=abc", None),
+            ("n,a=,n=user,r=abc", None),
+            ("x,,n=user,r=abc", None),
+            ("p=,,n=user,r=abc", None),
+            ("n=user,r=abc", None),
+            ("n,,n=us\0er,r=abc", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                ClientFirst::read(message.as_bytes()).map(|first| first.user).as_deref(),
+                user,
+                "{message}"
+            );
+        }
+        assert!(ClientFirst::read(format!("n,,n=user,r={}", "x".repeat(257)).as_bytes()).is_none());
+        assert!(ClientFirst::read(b"n,,n=\xff,r=abc").is_none());
+    }
+}

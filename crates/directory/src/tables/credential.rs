@@ -104,7 +104,10 @@ mod tests {
             ScramKeys { iterations: 4096, salt: vec![1, 2, 3], stored_key: [4; 32], server_key: [5; 32] };
         let first = Credentials::default().with_password(Some(("{SHA}x".into(), None)));
         check(&first, "010101000000067b5348417d7800");
-        check(&first.with_password(Some(("y".into(), Some(keys)))), "01020101000001790180200301020304040404040404040404040404040404040404040404040404040404040404040505050505050505050505050505050505050505050505050505050505050505");
+        check(
+            &first.with_password(Some(("y".into(), Some(keys)))),
+            "01020101000001790180200301020304040404040404040404040404040404040404040404040404040404040404040505050505050505050505050505050505050505050505050505050505050505",
+        );
         check(&first.with_password(None), "010200");
         assert_eq!(key(AccountId(1)), b"gc\0\0\0\0\0\0\0\x01");
     }
