@@ -23,8 +23,8 @@ impl Plain {
 impl SaslExchange for Plain {
     fn step<'a>(&'a mut self, response: &'a [u8], now: UnixMs) -> BoxFuture<'a, SaslStep> {
         Box::pin(async move {
-            let Some(message) = Message::read(response).filter(|_| !std::mem::replace(&mut self.done, true))
-            else {
+            let again = std::mem::replace(&mut self.done, true);
+            let Some(message) = Message::read(response).filter(|_| !again) else {
                 return SaslStep::Done(Err(AuthFailure::Malformed));
             };
             // RFC 4616 §2: nobody may act as somebody else here, so the authorisation identity must name the same user.
