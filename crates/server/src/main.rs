@@ -1,2 +1,27 @@
-//! The binary.
-fn main() {}
+//! `yubin`: a complete mail server in one binary. This file only starts; see `cli` for the commands and `app` for the wiring.
+
+mod admin;
+mod app;
+mod cli;
+mod clock;
+mod config;
+mod dev;
+mod events;
+mod garbage;
+mod http;
+mod jobs;
+mod limits;
+mod listen;
+mod logging;
+mod metrics;
+mod offload;
+mod serve;
+mod start;
+mod tls;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

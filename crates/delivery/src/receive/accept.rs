@@ -1,0 +1,274 @@
+//! The moment a message becomes ours: checks on the whole message, then one transaction, then the answer.
+//! RFC 5321 §4.2.5 (responsibility), §6.3 (loops); RFC 2033 §4.2 (one answer per LMTP recipient).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+use yubin_base::{AccountId, Address, TraceId, event};
+use yubin_directory::Resolution;
+use yubin_engine::{BlobError, CommitError, Committed};
+use yubin_smtp::{
+    codec::reply::Enhanced,
+    envelope::{Envelope, RcptTo},
+    server::{Accepted, Delivered, Refusal, Service, SessionFacts},
+};
+use yubin_store::{Staged, StoreError};
+
+use crate::{
+    Delivery, Entry, Origin, QueueError, Recipient, Target, events, limits,
+    receive::policy::{mailbox_full, refuse, unknown_user},
+    tables::entry::{Body, DsnOfMessage},
+};
+
+/// Who gets a copy: each account and each outside address once, with the first recipient that led there.
+#[derive(Default)]
+struct Plan<'a> {
+    local: BTreeMap<AccountId, (Address, &'a RcptTo)>,
+    remote: BTreeMap<Address, &'a RcptTo>,
+}
+
+impl Delivery {
+    /// Makes the message ours, or says why not. `Ok` means it is durable.
+    pub(super) async fn accept(
+        &self,
+        session: &SessionFacts,
+        envelope: &Envelope,
+        id: TraceId,
+        staged: Staged,
+    ) -> Result<Accepted, Refusal> {
+        let outcome = self.accept_checked(session, envelope, id, staged).await;
+        match &outcome {
+            Ok(_) => event!(
+                events::ACCEPTED,
+                trace = %id,
+                from = %sender_text(envelope),
+                recipients = envelope.recipients.len(),
+                remote = %session.peer.remote.ip(),
+            ),
+            Err(refusal) => event!(
+                events::REFUSED,
+                trace = %id,
+                from = %sender_text(envelope),
+                remote = %session.peer.remote.ip(),
+                reply = refusal.reply().code,
+                reason = %refusal.reply().text,
+            ),
+        }
+        outcome
+    }
+
+    async fn accept_checked(
+        &self,
+        session: &SessionFacts,
+        envelope: &Envelope,
+        id: TraceId,
+        staged: Staged,
+    ) -> Result<Accepted, Refusal> {
+        self.refuse_loops(envelope, &staged)?;
+        let staged = Arc::new(staged);
+        if session.service == Service::Lmtp {
+            let results = self.deliver_each(envelope, id, &staged).await;
+            return Ok(Accepted { trace_id: id, delivered: Delivered::ToEach(results) });
+        }
+        let plan = self.plan(envelope)?;
+        let committed = match (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty()) {
+            (Some((account, (address, _))), 1, true) => {
+                self.append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged)
+                    .await
+                    .map_err(|e| store_refusal(&e))?
+            }
+            _ => self.enqueue(session, envelope, id, &staged, plan).await.map_err(|e| queue_refusal(&e))?,
+        };
+        Ok(promise(committed, id))
+    }
+
+    /// RFC 5321 §6.3. Delivered-To tells of the loops that Received fields would find only after fifty rounds.
+    fn refuse_loops(&self, envelope: &Envelope, staged: &Staged) -> Result<(), Refusal> {
+        if staged.received_fields > limits::RECEIVED_FIELDS {
+            return Err(refuse(554, Enhanced(5, 4, 6), "Too many Received fields: the message goes in circles"));
+        }
+        for recipient in &envelope.recipients {
+            let Some(address) = recipient.forward_path.mailbox() else { continue };
+            let text = address.to_string();
+            if staged.delivered_to.iter().any(|seen| seen.trim().eq_ignore_ascii_case(&text)) {
+                return Err(refuse(
+                    554,
+                    Enhanced(5, 4, 6),
+                    "The message was delivered to this recipient before: it goes in circles",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan<'a>(&self, envelope: &'a Envelope) -> Result<Plan<'a>, Refusal> {
+        let mut plan = Plan::default();
+        for rcpt in &envelope.recipients {
+            match self.resolve(&rcpt.forward_path) {
+                Resolution::Local { deliveries, remote } => {
+                    for local in deliveries {
+                        plan.local.entry(local.account).or_insert((local.address, rcpt));
+                    }
+                    for address in remote {
+                        plan.remote.entry(address).or_insert(rcpt);
+                    }
+                }
+                Resolution::NotOurs => {
+                    if let Some(address) = rcpt.forward_path.mailbox() {
+                        plan.remote.entry(address.clone()).or_insert(rcpt);
+                    }
+                }
+                // Removed or disabled since RCPT. The sender repeats the message and is told there.
+                Resolution::UnknownUser | Resolution::Disabled | Resolution::TooManyTargets => {
+                    return Err(refuse(
+                        451,
+                        Enhanced(4, 3, 0),
+                        "A recipient went away meanwhile; please send the message again",
+                    ));
+                }
+            }
+        }
+        if plan.local.len() + plan.remote.len() > limits::RECIPIENTS_PER_ENTRY {
+            return Err(refuse(452, Enhanced(4, 5, 3), "Too many recipients in one message"));
+        }
+        Ok(plan)
+    }
+
+    async fn enqueue(
+        &self,
+        session: &SessionFacts,
+        envelope: &Envelope,
+        id: TraceId,
+        staged: &Staged,
+        plan: Plan<'_>,
+    ) -> Result<Committed, QueueError> {
+        let local = plan
+            .local
+            .into_iter()
+            .map(|(account, (address, rcpt))| Recipient::new(Target::Local { account, address }, rcpt));
+        let remote =
+            plan.remote.into_iter().map(|(address, rcpt)| Recipient::new(Target::Remote { address }, rcpt));
+        let recipients: Vec<Recipient> = local.chain(remote).collect();
+        let entry = Entry {
+            id,
+            revision: 0,
+            accepted: session.now,
+            due: None,
+            reverse_path: envelope.mail.reverse_path.clone(),
+            origin: origin(session),
+            size_octets: staged.blob.size_octets,
+            body: Body::of(envelope),
+            dsn: DsnOfMessage::of(envelope),
+            recipients: 0,
+            staged_pieces: 0,
+        };
+        self.0.queue.enqueue(entry, &recipients, staged).await
+    }
+
+    /// LMTP: every recipient's copy is stored, or refused, before its answer. Outside targets of aliases go through the queue.
+    async fn deliver_each(
+        &self,
+        envelope: &Envelope,
+        id: TraceId,
+        staged: &Arc<Staged>,
+    ) -> Vec<Result<(), Refusal>> {
+        // Collected first: a closure over borrowed items would not do for a future that moves between threads.
+        let deliveries: Vec<_> =
+            envelope.recipients.iter().map(|rcpt| self.deliver_one(envelope, rcpt, id, staged)).collect();
+        stream::iter(deliveries).buffered(limits::ENTRIES_AT_ONCE).collect().await
+    }
+
+    async fn deliver_one(
+        &self,
+        envelope: &Envelope,
+        rcpt: &RcptTo,
+        id: TraceId,
+        staged: &Arc<Staged>,
+    ) -> Result<(), Refusal> {
+        let Resolution::Local { deliveries, remote } = self.resolve(&rcpt.forward_path) else {
+            return Err(unknown_user());
+        };
+        let sender = envelope.mail.reverse_path.as_ref();
+        for local in deliveries {
+            self.append_copy(local.account, &local.address, sender, id, staged)
+                .await
+                .map_err(|e| store_refusal(&e))?;
+        }
+        if remote.is_empty() {
+            return Ok(());
+        }
+        // One entry for each recipient of the transaction: each has its own id, so that each has its own answer.
+        let entry_id = TraceId::new(self.0.clock.now(), self.0.random.u128());
+        let recipients: Vec<Recipient> =
+            remote.into_iter().map(|address| Recipient::new(Target::Remote { address }, rcpt)).collect();
+        let entry = Entry {
+            id: entry_id,
+            revision: 0,
+            accepted: self.0.clock.now(),
+            due: None,
+            reverse_path: envelope.mail.reverse_path.clone(),
+            origin: Origin {
+                service: "lmtp".into(),
+                remote: String::new(),
+                helo: String::new(),
+                account: None,
+                name: None,
+            },
+            size_octets: staged.blob.size_octets,
+            body: Body::of(envelope),
+            dsn: DsnOfMessage::of(envelope),
+            recipients: 0,
+            staged_pieces: 0,
+        };
+        self.0.queue.enqueue(entry, &recipients, staged).await.map(|_| ()).map_err(|e| queue_refusal(&e))
+    }
+}
+
+/// The promise of a 250. Takes the proof that there is something to promise.
+fn promise(_proof: Committed, id: TraceId) -> Accepted {
+    Accepted { trace_id: id, delivered: Delivered::ToAll }
+}
+
+fn origin(session: &SessionFacts) -> Origin {
+    let service = match session.service {
+        Service::Mx => "smtp",
+        Service::Submission => "submission",
+        Service::Lmtp => "lmtp",
+    };
+    Origin {
+        service: service.to_owned(),
+        remote: session.peer.remote.ip().to_string(),
+        helo: session.helo.clone(),
+        account: session.authenticated.as_ref().map(|who| who.account.0),
+        name: session.authenticated.as_ref().map(|who| who.name.clone()),
+    }
+}
+
+fn sender_text(envelope: &Envelope) -> String {
+    format!("<{}>", envelope.mail.reverse_path.as_ref().map(Address::to_string).unwrap_or_default())
+}
+
+/// What the peer is told when the store says no.
+pub(super) fn store_refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::NoAccount => unknown_user(),
+        StoreError::OverQuota => mailbox_full(),
+        StoreError::Commit(CommitError::Full) | StoreError::Blob(BlobError::Full) => disk_full(),
+        StoreError::Limit(_) => refuse(552, Enhanced(5, 3, 4), "The message is larger than we accept"),
+        StoreError::Commit(CommitError::ReadOnly) | StoreError::Blob(BlobError::ReadOnly) => {
+            refuse(451, Enhanced(4, 3, 0), "Our store takes no mail now; try again later")
+        }
+        _ => refuse(451, Enhanced(4, 3, 0), "Something failed on our side; try again later"),
+    }
+}
+
+fn queue_refusal(error: &QueueError) -> Refusal {
+    match error {
+        QueueError::Commit(CommitError::Full) => disk_full(),
+        _ => refuse(451, Enhanced(4, 3, 0), "Something failed on our side; try again later"),
+    }
+}
+
+fn disk_full() -> Refusal {
+    refuse(452, Enhanced(4, 3, 1), "Not enough disk space now; try again later")
+}

@@ -1,0 +1,388 @@
+//! What may be typed. The texts here are `yubin --help`, the man page and the completions.
+
+use std::{io::BufRead, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A complete mail server in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "yubin",
+    version,
+    about = "Yubin, a complete mail server in one binary",
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 no such thing, 4 no server answers \
+                  or the data folder is in use, 5 fsck found damage."
+)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/yubin/yubin.toml")]
+    pub config: PathBuf,
+    /// The data folder, instead of the configuration's
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The admin socket of a running server
+    #[arg(long, global = true, value_name = "FILE")]
+    pub socket: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it: a server on free ports with two accounts and a few messages
+    Dev(DevArgs),
+    /// Run the server
+    Serve,
+    /// Domains whose mail is ours
+    Domain {
+        /// What to do.
+        #[command(subcommand)]
+        command: DomainCommand,
+    },
+    /// People with a mailbox
+    Account {
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Addresses that lead to others
+    Alias {
+        /// What to do.
+        #[command(subcommand)]
+        command: AliasCommand,
+    },
+    /// Mail on its way
+    Queue {
+        /// What to do.
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
+    /// The mailboxes of an account
+    Mailbox {
+        /// What to do.
+        #[command(subcommand)]
+        command: MailboxCommand,
+    },
+    /// Check everything that is stored
+    Fsck {
+        /// One account only
+        #[arg(long)]
+        account: Option<String>,
+        /// Repair what can be derived from the rest
+        #[arg(long)]
+        repair: bool,
+        /// Read every body and compare its checksum, too
+        #[arg(long)]
+        bodies: bool,
+    },
+    /// Give disk space back that nothing needs
+    CollectGarbage,
+    /// The configuration file
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Ask whether the server answers
+    Ping,
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print the version
+    Version,
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Docs {
+        /// Which.
+        page: DocsPage,
+    },
+}
+
+/// Generated pages of the reference.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum DocsPage {
+    /// Every key of the configuration.
+    Options,
+    /// Every event.
+    Events,
+    /// Every limit.
+    Limits,
+    /// Every command.
+    Commands,
+}
+
+/// `yubin dev`
+#[derive(Clone, Debug, Args)]
+pub struct DevArgs {
+    /// Take any free ports instead of the usual development ports
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// Log everything, not only what matters
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+/// `yubin domain`
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Add a domain
+    Add {
+        /// example.com
+        name: String,
+        /// The domain that this one is another name of
+        #[arg(long, value_name = "DOMAIN")]
+        alias_of: Option<String>,
+    },
+    /// Change a domain
+    Set {
+        /// example.com
+        name: String,
+        /// The address that gets mail for names nobody has; an empty one switches it off
+        #[arg(long, value_name = "ADDRESS")]
+        catch_all: Option<String>,
+        /// The characters between a name and its subaddress; empty switches subaddresses off
+        #[arg(long, value_name = "CHARACTERS")]
+        separators: Option<String>,
+    },
+    /// Remove a domain
+    Remove {
+        /// example.com
+        name: String,
+        /// With its accounts, their mail, and its aliases
+        #[arg(long)]
+        force: bool,
+    },
+    /// List the domains
+    List,
+    /// Show one domain
+    Show {
+        /// example.com
+        name: String,
+    },
+}
+
+/// A password, given in one of three ways.
+#[derive(Clone, Debug, Args)]
+#[group(multiple = false)]
+pub struct PasswordArgs {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// The password; others on this machine may see it while the command runs
+    #[arg(long)]
+    password: Option<String>,
+    /// A hash made by another system: $argon2id$, {SSHA}, {SHA512-CRYPT}, {BLF-CRYPT} and their like
+    #[arg(long, value_name = "HASH")]
+    password_hash: Option<String>,
+}
+
+impl PasswordArgs {
+    /// The password and the hash; at most one is given.
+    pub fn read(self) -> Result<(Option<String>, Option<String>), String> {
+        if !self.password_stdin {
+            return Ok((self.password, self.password_hash));
+        }
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(|e| format!("standard input: {e}"))?;
+        let password = line.trim_end_matches(['\r', '\n']).to_owned();
+        Ok((Some(password), None))
+    }
+}
+
+/// A quota.
+#[derive(Clone, Debug, Args)]
+pub struct QuotaArgs {
+    /// The most octets it may store; not given is unlimited
+    #[arg(long, value_name = "OCTETS")]
+    pub quota_octets: Option<u64>,
+    /// The most messages it may store; not given is unlimited
+    #[arg(long, value_name = "MESSAGES")]
+    pub quota_messages: Option<u64>,
+}
+
+/// `yubin account`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Add an account
+    Add {
+        /// ann@example.com
+        address: String,
+        /// The password.
+        #[command(flatten)]
+        password: PasswordArgs,
+        /// The name people call them
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// The quota.
+        #[command(flatten)]
+        quota: QuotaArgs,
+    },
+    /// Set the password
+    Password {
+        /// ann@example.com
+        name: String,
+        /// The password.
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Let an account log in and take mail again
+    Enable {
+        /// ann@example.com
+        name: String,
+    },
+    /// Let an account neither log in nor take mail; what it has stays
+    Disable {
+        /// ann@example.com
+        name: String,
+    },
+    /// Change an account
+    Set {
+        /// ann@example.com
+        name: String,
+        /// The name people call them
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// The largest message it takes; 0 for the server's limit only
+        #[arg(long, value_name = "OCTETS")]
+        message_octets_max: Option<u64>,
+    },
+    /// Set the quota
+    Quota {
+        /// ann@example.com
+        name: String,
+        /// The quota.
+        #[command(flatten)]
+        quota: QuotaArgs,
+    },
+    /// Give an account another address
+    Rename {
+        /// ann@example.com
+        name: String,
+        /// The new address
+        address: String,
+    },
+    /// Remove an account and its mail
+    Remove {
+        /// ann@example.com
+        name: String,
+    },
+    /// List the accounts
+    List,
+    /// Show one account
+    Show {
+        /// ann@example.com
+        name: String,
+    },
+}
+
+/// `yubin alias`
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Add an alias
+    Add {
+        /// info@example.com
+        address: String,
+        /// Where it leads
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// Remove an alias
+    Remove {
+        /// info@example.com
+        address: String,
+    },
+    /// List the aliases
+    List,
+}
+
+/// `yubin queue`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List the messages
+    List {
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Show one message
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Try a message again now
+    Retry {
+        /// Its id
+        id: String,
+    },
+    /// Drop a message; nobody is told
+    Drop {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `yubin mailbox`
+#[derive(Debug, Subcommand)]
+pub enum MailboxCommand {
+    /// List the mailboxes
+    List {
+        /// ann@example.com
+        account: String,
+    },
+    /// Make a mailbox and subscribe to it
+    Add {
+        /// ann@example.com
+        account: String,
+        /// Its name, levels separated by /
+        mailbox: String,
+    },
+    /// Remove a mailbox with its messages
+    Remove {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        mailbox: String,
+    },
+}
+
+/// `yubin config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the file
+    Check,
+    /// Show what applies, defaults included
+    Show,
+    /// Explain a key, a section, or all
+    Explain {
+        /// server.hostname
+        key: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,486 @@
+//! `yubin.toml`: what an operator may set, its defaults, and errors that say where and what to do.
+//! The only module that reads configuration files.
+
+mod options;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use options::{OPTIONS, OptionHelp};
+
+/// The whole configuration. Every key has a default but those that only the operator can know.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who we are and where our data is.
+    pub server: Server,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The certificate.
+    pub tls: Tls,
+    /// Ceilings.
+    pub limits: Limits,
+    /// Mail itself.
+    pub mail: Mail,
+    /// Passwords.
+    pub password: Password,
+    /// Metrics and health over HTTP.
+    pub http: Http,
+    /// Ports; empty means the standard ones.
+    pub listener: Vec<Listener>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// The name in greetings, Received fields and ids.
+    pub hostname: String,
+    /// The folder of the store.
+    pub data: PathBuf,
+    /// The admin socket; empty means `admin.sock` in the data folder.
+    pub admin_socket: PathBuf,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info` or `debug`.
+    pub level: LogLevel,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For reading.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// From which level on.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Somebody must act.
+    Error,
+    /// Unusual.
+    Warn,
+    /// The normal story.
+    Info,
+    /// For finding faults.
+    Debug,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file: the certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM file: the private key.
+    pub key: PathBuf,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: u32,
+    /// Connections from one IPv4 address or one IPv6 /64.
+    pub connections_per_address: u32,
+    /// The largest message, in octets.
+    pub message_octets: u64,
+    /// Memory for the mailbox lists of accounts without sessions, in octets.
+    pub cache_octets: u64,
+    /// Disk space that mail may not fill, in octets.
+    pub disk_reserve_octets: u64,
+}
+
+/// `[mail]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// Between an account's name and what follows it in `ann+lists@example.test`; empty switches it off.
+    pub subaddress_separator: String,
+    /// Whether passwords may be sent without TLS. Only sensible on loopback.
+    pub plaintext_passwords: bool,
+    /// How long the content of expunged messages is kept for clients that have not heard of it, in seconds.
+    pub expunged_keep_s: u64,
+}
+
+/// `[password]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Password {
+    /// Memory of one Argon2id hash, in KiB.
+    pub argon2_memory_kib: u32,
+    /// Passes of Argon2id.
+    pub argon2_passes: u32,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where `/metrics`, `/livez` and `/readyz` are served; none switches it off.
+    pub address: Option<SocketAddr>,
+}
+
+/// One `[[listener]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// What is spoken.
+    pub protocol: ListenerProtocol,
+    /// Address and port.
+    pub address: SocketAddr,
+}
+
+/// What a listener speaks. A name that ends in `s` begins with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerProtocol {
+    /// Mail from other servers (25), with STARTTLS.
+    Smtp,
+    /// Mail from our users (587), with STARTTLS.
+    Submission,
+    /// Mail from our users (465).
+    Submissions,
+    /// Mail from a local transfer agent.
+    Lmtp,
+    /// Reading mail (143), with STARTTLS.
+    Imap,
+    /// Reading mail (993).
+    Imaps,
+    /// Fetching mail (110), with STLS.
+    Pop3,
+    /// Fetching mail (995).
+    Pop3s,
+}
+
+impl ListenerProtocol {
+    /// Every protocol, in the order of tables.
+    pub const ALL: [Self; 8] = [
+        Self::Smtp,
+        Self::Submission,
+        Self::Submissions,
+        Self::Lmtp,
+        Self::Imap,
+        Self::Imaps,
+        Self::Pop3,
+        Self::Pop3s,
+    ];
+    /// The name in configuration, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
+            Self::Pop3 => "pop3",
+            Self::Pop3s => "pop3s",
+        }
+    }
+    /// Whether the connection begins with a TLS handshake.
+    pub fn implicit_tls(self) -> bool {
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s)
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { hostname: String::new(), data: PathBuf::from("/var/lib/yubin"), admin_socket: PathBuf::new() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: LogLevel::Info }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 200,
+            message_octets: 50 * 1024 * 1024,
+            cache_octets: 256 * 1024 * 1024,
+            disk_reserve_octets: 1024 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { subaddress_separator: "+".into(), plaintext_passwords: false, expunged_keep_s: 3_600 }
+    }
+}
+
+impl Default for Password {
+    fn default() -> Self {
+        Self { argon2_memory_kib: 19 * 1024, argon2_passes: 2 }
+    }
+}
+
+impl Server {
+    /// Where the admin socket is.
+    pub fn admin_socket(&self) -> PathBuf {
+        if self.admin_socket.as_os_str().is_empty() {
+            self.data.join("admin.sock")
+        } else {
+            self.admin_socket.clone()
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file, when there is one.
+    pub file: Option<PathBuf>,
+    /// Line and column, 1 and up.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}", file.display())?;
+        }
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if self.file.is_some() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.what)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n  {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: Some(file.to_owned()),
+            place: None,
+            what: format!("cannot be read: {error}"),
+            help: Some("Name another file with --config FILE, or see `yubin config explain`.".into()),
+        })?;
+        let located = |mut error: ConfigError| {
+            error.file = Some(file.to_owned());
+            error
+        };
+        let config = Self::parse(&text).map_err(located)?;
+        config.check().map_err(located)?;
+        Ok(config)
+    }
+
+    /// Reads the text of a file. Never panics, whatever the text.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let (what, help) = explain_error(error.message());
+            ConfigError { file: None, place: error.span().map(|span| place(text, span.start)), what, help }
+        })
+    }
+
+    /// Checks what no single value shows.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let fail = |what: &str, help: &str| {
+            Err(ConfigError { file: None, place: None, what: what.into(), help: Some(help.into()) })
+        };
+        if self.server.hostname.is_empty() {
+            return fail(
+                "server.hostname is missing",
+                "Set it to the name other servers know this machine by, for instance \"mail.example.com\".",
+            );
+        }
+        let sane = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        if self.server.hostname.len() > 253 || !self.server.hostname.chars().all(sane) {
+            return fail(
+                "server.hostname is no host name",
+                "Letters, digits, dots and hyphens only; write international names in their xn-- form.",
+            );
+        }
+        let certificate = !self.tls.certificate.as_os_str().is_empty();
+        if certificate == self.tls.key.as_os_str().is_empty() {
+            return fail("tls.certificate and tls.key go together", "Set both, or neither.");
+        }
+        if !certificate && self.listeners().iter().any(|l| l.protocol.implicit_tls()) {
+            return fail(
+                "a listener begins with TLS, and there is no certificate",
+                "Set tls.certificate and tls.key, or list [[listener]] entries without submissions, imaps and pop3s.",
+            );
+        }
+        if self.mail.subaddress_separator.chars().count() > 1 {
+            return fail("mail.subaddress_separator is longer than one character", "Use one, for instance \"+\".");
+        }
+        if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
+            return fail("a limit of connections is zero", "Nobody could connect; give at least 1.");
+        }
+        if !(64 * 1024..=2 * 1024 * 1024 * 1024).contains(&self.limits.message_octets) {
+            return fail(
+                "limits.message_octets is out of range",
+                "RFC 5321 asks for 64 KiB at least; we take up to 2 GiB.",
+            );
+        }
+        if self.password.argon2_memory_kib < 8 * 1024 || self.password.argon2_passes == 0 {
+            return fail(
+                "the password settings are too weak",
+                "At least argon2_memory_kib = 8192 and argon2_passes = 1; the defaults are 19456 and 2.",
+            );
+        }
+        let mut seen: Vec<SocketAddr> = Vec::new();
+        for listener in self.listeners() {
+            if listener.address.port() != 0 && seen.contains(&listener.address) {
+                return fail(
+                    &format!("two listeners share the address {}", listener.address),
+                    "Give each its own port.",
+                );
+            }
+            seen.push(listener.address);
+        }
+        Ok(())
+    }
+
+    /// The listeners: those that are listed, or the standard ports on every address (those with TLS only when there is a certificate).
+    pub fn listeners(&self) -> Vec<Listener> {
+        if !self.listener.is_empty() {
+            return self.listener.clone();
+        }
+        let any = |protocol, port| Listener {
+            protocol,
+            address: SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), port),
+        };
+        let mut all = vec![
+            any(ListenerProtocol::Smtp, 25),
+            any(ListenerProtocol::Submission, 587),
+            any(ListenerProtocol::Imap, 143),
+            any(ListenerProtocol::Pop3, 110),
+        ];
+        if !self.tls.certificate.as_os_str().is_empty() {
+            all.push(any(ListenerProtocol::Submissions, 465));
+            all.push(any(ListenerProtocol::Imaps, 993));
+            all.push(any(ListenerProtocol::Pop3s, 995));
+        }
+        all
+    }
+
+    /// The configuration as TOML, defaults included.
+    pub fn show(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// Line and column of an octet offset, 1 and up; columns count characters.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count();
+    (before.matches('\n').count() + 1, column + 1)
+}
+
+/// Turns the parser's words into ours: what is wrong, and what the operator may have meant.
+fn explain_error(message: &str) -> (String, Option<String>) {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let (true, Some(wrong)) = (is_unknown, words.next()) else {
+        return (message.lines().next().unwrap_or("not TOML").to_owned(), None);
+    };
+    let known: Vec<&str> = words.collect();
+    let kind = if message.starts_with("unknown field") { "key" } else { "value" };
+    let near = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(k, wrong), *k))
+        .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
+        .min();
+    let help = match near {
+        Some((_, k)) => format!("Did you mean `{k}`?"),
+        None if known.is_empty() => "See `yubin config explain`.".to_owned(),
+        None => format!("Known here: {}.", known.join(", ")),
+    };
+    (format!("unknown {kind} `{wrong}`"), Some(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_error(text: &str, expected: &str) {
+        let error = Config::parse(text).and_then(|c| c.check().map(|()| c)).expect_err("must be refused");
+        assert_eq!(error.to_string().replace("\n  ", " | "), expected.to_owned(), "for {text}");
+        let mut with_file = error;
+        with_file.file = Some("yubin.toml".into());
+        assert!(with_file.to_string().starts_with("yubin.toml"));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_place_and_suggestion() {
+        check_error("[server]\nhostnam = \"x\"", ":2:1unknown key `hostnam` | Did you mean `hostname`?");
+        check_error("[serve]\n", ":1:2unknown key `serve` | Did you mean `server`?");
+        check_error(
+            "[server]\nhostname = \"a\"\n[[listener]]\nprotocol = \"imasp\"\naddress = \"[::]:1\"\n",
+            ":4:12unknown value `imasp` | Did you mean `imap`?",
+        );
+        check_error(
+            "",
+            "server.hostname is missing | Set it to the name other servers know this machine by, for instance \"mail.example.com\".",
+        );
+        check_error(
+            "[server]\nhostname = \"a\"\n[tls]\nkey = \"k\"\n",
+            "tls.certificate and tls.key go together | Set both, or neither.",
+        );
+    }
+
+    #[test]
+    fn the_effective_configuration_is_a_configuration() {
+        let mut config = Config::default();
+        config.server.hostname = "mail.example.test".into();
+        let again = Config::parse(&config.show()).expect("reads its own output");
+        assert_eq!(again, config);
+        config.check().expect("the defaults with a host name are complete");
+    }
+
+    #[test]
+    fn every_key_is_explained() {
+        let mut config = Config::default();
+        config.http.address = Some("127.0.0.1:8080".parse().unwrap());
+        config.listener.push(Listener { protocol: ListenerProtocol::Smtp, address: "127.0.0.1:25".parse().unwrap() });
+        let shown: toml::Table = config.show().parse().expect("TOML");
+        let mut keys = Vec::new();
+        for (section, value) in &shown {
+            let table = match value {
+                toml::Value::Array(list) => list[0].as_table().expect("a table"),
+                other => other.as_table().expect("a table"),
+            };
+            keys.extend(table.keys().map(|key| format!("{section}.{key}")));
+        }
+        let mut explained: Vec<String> = OPTIONS.iter().map(|o| o.key.to_owned()).collect();
+        keys.sort();
+        explained.sort();
+        assert_eq!(keys, explained);
+    }
+}

@@ -1,0 +1,122 @@
+//! What each key of `yubin.toml` means, for `yubin config explain` and the reference page.
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionHelp {
+    /// `section.key`.
+    pub key: &'static str,
+    /// What may be written.
+    pub value: &'static str,
+    /// What applies when nothing is written.
+    pub default: &'static str,
+    /// What it does, and who would set it to what.
+    pub help: &'static str,
+}
+
+const fn option(key: &'static str, value: &'static str, default: &'static str, help: &'static str) -> OptionHelp {
+    OptionHelp { key, value, default, help }
+}
+
+/// Every key, in the order of the reference page.
+pub const OPTIONS: &[OptionHelp] = &[
+    option(
+        "server.hostname",
+        "host name",
+        "none: must be set",
+        "The name of this machine on the Internet. Stands in greetings and Received fields; other servers compare it with DNS.",
+    ),
+    option(
+        "server.data",
+        "folder",
+        "/var/lib/yubin",
+        "Where everything is kept. A local file system; one server at a time.",
+    ),
+    option(
+        "server.admin_socket",
+        "file",
+        "admin.sock in the data folder",
+        "The socket that the command line talks to. Whoever can open it administers the server.",
+    ),
+    option("log.format", "human, json", "human", "How log lines are written to standard error."),
+    option(
+        "log.level",
+        "error, warn, info, debug",
+        "info",
+        "From which level on. Error means somebody must act; info tells the story of each message.",
+    ),
+    option(
+        "tls.certificate",
+        "PEM file",
+        "none",
+        "The certificate with its chain. Read again when the file changes, and on SIGHUP.",
+    ),
+    option("tls.key", "PEM file", "none", "The certificate's private key."),
+    option(
+        "limits.connections",
+        "1 and up",
+        "20000",
+        "Connections in all. Each idle one costs some kilobytes and one file descriptor.",
+    ),
+    option(
+        "limits.connections_per_address",
+        "1 and up",
+        "200",
+        "Connections from one IPv4 address or one IPv6 /64. Raise it for users behind one large NAT.",
+    ),
+    option(
+        "limits.message_octets",
+        "65536 to 2147483648",
+        "52428800 (50 MiB)",
+        "The largest message that is taken, over every protocol. Announced in SIZE.",
+    ),
+    option(
+        "limits.cache_octets",
+        "octets",
+        "268435456 (256 MiB)",
+        "Memory for the mailbox lists of accounts that nobody is connected to. More makes logins of large accounts faster.",
+    ),
+    option(
+        "limits.disk_reserve_octets",
+        "octets",
+        "1073741824 (1 GiB), at most 5 % of the disk",
+        "Space that mail may not fill: new mail is refused for now (452) below it, while deleting still works.",
+    ),
+    option(
+        "mail.subaddress_separator",
+        "one character, or empty",
+        "+",
+        "ann+lists@example.test reaches ann. Empty switches subaddresses off.",
+    ),
+    option(
+        "mail.plaintext_passwords",
+        "true, false",
+        "false",
+        "Whether passwords may be sent without TLS. Only sensible where every listener is on loopback.",
+    ),
+    option(
+        "mail.expunged_keep_s",
+        "seconds",
+        "3600",
+        "How long the content of an expunged message stays readable for a client that has not heard of the expunge.",
+    ),
+    option(
+        "password.argon2_memory_kib",
+        "8192 and up",
+        "19456",
+        "Memory of one password hash. More makes guessing stolen hashes dearer, and each login too.",
+    ),
+    option("password.argon2_passes", "1 and up", "2", "Passes of one password hash."),
+    option(
+        "http.address",
+        "address:port",
+        "none: off",
+        "Where /metrics, /livez and /readyz are served. They need no login: keep it on loopback or a private network.",
+    ),
+    option(
+        "listener.protocol",
+        "smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s",
+        "the standard ports of all but lmtp",
+        "What is spoken. Names that end in s begin with TLS; the others offer STARTTLS when there is a certificate.",
+    ),
+    option("listener.address", "address:port", "[::]:PORT", "Where. [::] takes IPv4 as well."),
+];

@@ -1,0 +1,32 @@
+//! The server's events.
+
+yubin_base::events! {
+    /// The server is ready; lists its listeners.
+    READY = Info "server.ready";
+    /// The server begins to stop.
+    STOPPING = Info "server.stopping";
+    /// The server has stopped; nothing is under way any more.
+    STOPPED = Info "server.stopped";
+    /// A connection came in.
+    CONNECTED = Debug "server.connected";
+    /// A connection ended; says why.
+    DISCONNECTED = Debug "server.disconnected";
+    /// A connection was refused: too many, in all or from this address.
+    TOO_BUSY = Warn "server.too_busy";
+    /// A connection could not be accepted, most likely for want of file descriptors. Raise the limit (LimitNOFILE).
+    ACCEPT_FAILED = Error "server.accept_failed";
+    /// A session panicked. Only this connection ended. Please report it.
+    SESSION_PANICKED = Error "server.session_panicked";
+    /// A TLS handshake failed; the peer's fault as a rule.
+    TLS_FAILED = Info "server.tls_failed";
+    /// The certificate files changed and are in use now.
+    CERTIFICATE_LOADED = Info "server.certificate_loaded";
+    /// The certificate files changed but cannot be used; the old certificate stays. Look at the files.
+    CERTIFICATE_REFUSED = Error "server.certificate_refused";
+    /// Tidying up behind expunged messages failed; it is tried again later.
+    TIDY_FAILED = Warn "server.tidy_failed";
+    /// Space was given back.
+    SPACE_FREED = Info "server.space_freed";
+    /// An administrator's request was carried out.
+    ADMIN = Info "server.admin";
+}

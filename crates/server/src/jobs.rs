@@ -1,0 +1,64 @@
+//! What runs beside the sessions: the queue, and tidying up. Holds the timers that the crates below do not have.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::{app::App, clock, events};
+
+/// The longest sleep of the queue when nothing is due; new entries wake it.
+const QUEUE_SLEEP: Duration = Duration::from_secs(60);
+/// Between two rounds of tidying.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// Between two garbage collections.
+const COLLECT_EVERY_ROUNDS: u32 = 36;
+
+/// Works on the queue until the server stops.
+pub async fn deliver(app: App, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        // Listening comes first: an entry that comes in while we look is not missed.
+        let changed = app.delivery.changed();
+        let now = clock::now();
+        let sleep = match app.delivery.work(now).await {
+            Some(due) => Duration::from_millis(due.since(clock::now())).min(QUEUE_SLEEP),
+            None => QUEUE_SLEEP,
+        };
+        tokio::select! {
+            () = changed => {}
+            () = tokio::time::sleep(sleep) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// Removes what expunged messages left behind, and gives space back, until the server stops.
+pub async fn tidy(app: App, mut stop: watch::Receiver<bool>) {
+    let mut round: u32 = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TIDY_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+        round = round.wrapping_add(1);
+        for account in app.directory.accounts() {
+            if *stop.borrow() {
+                return;
+            }
+            if let Err(error) = purge(&app, account.id).await {
+                yubin_base::event!(events::TIDY_FAILED, account = %account.id, error = %error);
+            }
+            tokio::task::yield_now().await;
+        }
+        if round.is_multiple_of(COLLECT_EVERY_ROUNDS)
+            && let Err(error) = crate::garbage::collect(&app).await
+        {
+            yubin_base::event!(events::TIDY_FAILED, error = %error);
+        }
+    }
+}
+
+async fn purge(app: &App, account: yubin_base::AccountId) -> Result<(), yubin_store::StoreError> {
+    let account = app.store.account(account).await?;
+    account.purge(clock::now()).await?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The server's limits. Those that an operator may change have an option of the same name in `yubin.toml`.
+
+yubin_base::limits! {
+    /// a peer that reads its answers more slowly than this is gone
+    WRITE_S: u64 = 300, "seconds";
+    /// a TLS handshake takes two round trips
+    HANDSHAKE_S: u64 = 30, "seconds";
+    /// closing politely must not hold a task
+    CLOSE_S: u64 = 5, "seconds";
+    /// answers to pipelined commands leave together up to here
+    OUTPUT_OCTETS: usize = 65_536, "octets";
+    /// an idle session keeps no large buffer
+    OUTPUT_OCTETS_KEPT: usize = 4_096, "octets";
+    /// one read of a session that sends commands
+    INPUT_OCTETS: usize = 2_048, "octets";
+    /// one read of a session that sends a message
+    INPUT_OCTETS_BULK: usize = 65_536, "octets";
+    /// how long a stop waits for commands under way
+    STOP_S: u64 = 20, "seconds";
+    /// after an accept that failed for want of descriptors
+    ACCEPT_BACKOFF_MS: u64 = 100, "milliseconds";
+    /// the listen queue of the kernel
+    LISTEN_BACKLOG: u32 = 1_024, "connections";
+    /// one request on the admin socket
+    ADMIN_REQUEST_OCTETS: u64 = 1_048_576, "octets";
+    /// how often certificate files are looked at
+    CERTIFICATE_CHECK_S: u64 = 60, "seconds";
+    /// password hashes computed at a time; each takes 19 MiB
+    HASH_THREADS: usize = 2, "threads";
+    /// logins waiting for a password hash; more are told to come back
+    HASH_WAITING: usize = 256, "logins";
+}
