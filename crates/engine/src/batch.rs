@@ -47,7 +47,7 @@ pub enum Durability {
 }
 
 /// Names an attempt, so that a repeated attempt after [`CommitError::Unknown`](crate::CommitError::Unknown) finds the first.
-/// Kept by the engine for at least a day.
+/// Remembered at least until [`IDEMS_KEPT`](crate::limits::IDEMS_KEPT) newer ones came.
 pub type Idem = [u8; 16];
 
 /// One transaction.

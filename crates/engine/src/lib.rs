@@ -26,7 +26,7 @@ pub trait Engine: Send + Sync + 'static {
     /// A consistent snapshot of one part. Cheap. Hold it for at most 5 seconds, and for one piece of work.
     fn view(&self, part: Part) -> Pending<Result<Arc<dyn View>, ReadError>>;
 
-    /// All or nothing, serialisable within the part. With [`Durability::Sync`] the answer comes after the batch, and every blob it
+    /// All or nothing, serialisable within the part. Giving up on the answer does not call the batch back. With [`Durability::Sync`] the answer comes after the batch, and every blob it
     /// names, is on disk.
     fn commit(&self, batch: Batch) -> Pending<Result<Committed, CommitError>>;
 
@@ -44,6 +44,22 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Tells whether `octets` more can be taken while the reserve stays free. Asked before a message is accepted.
     fn room_for(&self, octets: u64) -> Result<(), CommitError>;
+}
+
+/// Reads a whole blob, a frame at a time, and compares it with the hash in its reference: the end-to-end check behind `fsck`.
+pub async fn check_blob(engine: &dyn Engine, blob: &BlobRef) -> Result<(), ReadError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut at = 0;
+    while at < blob.size_octets {
+        let end = at.saturating_add(limits::BLOB_FRAME_OCTETS as u64).min(blob.size_octets);
+        hasher.update(&engine.blob_read(blob, at..end).await?);
+        at = end;
+    }
+    if blob::short_hash(&hasher) == blob.hash {
+        Ok(())
+    } else {
+        Err(ReadError::Corrupt("a blob's content does not match the hash in its reference".into()))
+    }
 }
 
 /// A snapshot.

@@ -1,6 +1,16 @@
-//! One suite, two engines: what every engine must do (`cases`), what only the embedded one has (`embedded`), and what it keeps
-//! when it is killed (`crash`).
+//! One suite, two engines: what every engine must do (`cases`), what only the embedded one has (`embedded`), what it keeps when it
+//! is killed (`crash`), and whether both give the same answers to the same random story (`agreement`).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+#[path = "conformance/agreement.rs"]
+mod agreement;
 #[path = "conformance/cases.rs"]
 mod cases;
 #[path = "conformance/crash.rs"]

@@ -43,10 +43,20 @@ impl Writer {
             }
             let room = limits::BLOB_FRAME_OCTETS - self.buffer.len();
             let (now, later) = octets.split_at(room.min(octets.len()));
+            self.grow(now.len());
             self.buffer.extend_from_slice(now);
             octets = later;
         }
         Ok(())
+    }
+
+    /// Doubles the buffer as a vector does, but never beyond one frame: a body of one line costs a line.
+    fn grow(&mut self, by: usize) {
+        let needed = self.buffer.len() + by;
+        if needed > self.buffer.capacity() {
+            let ample = needed.max(self.buffer.capacity() * 2).min(limits::BLOB_FRAME_OCTETS);
+            self.buffer.reserve_exact(ample - self.buffer.len());
+        }
     }
 
     /// Packs and appends what is buffered.
@@ -111,5 +121,25 @@ impl Shared {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => BlobError::Full,
             _ => BlobError::Io(error.to_string().into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::{EmbeddedEngine, EmbeddedOptions};
+
+    #[test]
+    fn a_body_of_any_size_holds_one_frame_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = EmbeddedEngine::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        let mut writer = Writer::new(engine.shared().clone());
+        writer.write(b"one line\r\n").unwrap();
+        assert!(writer.buffer.capacity() < 100);
+        for size in [3, 70_000, 1 << 20, 10 << 20] {
+            writer.write(&vec![b'a'; size]).unwrap();
+            assert!(writer.buffer.capacity() <= limits::BLOB_FRAME_OCTETS);
+        }
+        assert_eq!(writer.frames.len(), (10 + (11 << 20) + 70_003) / limits::BLOB_FRAME_OCTETS);
     }
 }

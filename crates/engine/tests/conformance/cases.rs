@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use yubin_engine::{Batch, BlobRef, CommitError, Durability, Op, Pre, ReadError, limits};
+use yubin_engine::{Batch, BlobRef, CommitError, Durability, Op, Pre, ReadError, check_blob, limits};
 
 use crate::world::{World, blob, commit, get, keys, noise, ops, pre, put, scan, text, view, wait};
 
@@ -221,6 +221,10 @@ pub fn blobs_of_every_size_are_read_back(world: World) {
             let batch = Batch { blobs: vec![blob.clone()], ..ops(vec![Op::Put(key.into(), blob.encode())]) };
             commit(world.engine(), batch).unwrap();
             assert_eq!(wait(world.engine().blob_read(&blob, 0..u64::MAX)).unwrap(), content, "{len}");
+            wait(check_blob(world.engine(), &blob)).unwrap();
+            let mut other = blob.clone();
+            other.hash = [0; 16];
+            assert!(matches!(wait(check_blob(world.engine(), &other)), Err(ReadError::Corrupt(_))));
             kept.push((blob, content));
         }
     }

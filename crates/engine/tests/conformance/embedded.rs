@@ -1,19 +1,20 @@
 //! What only the embedded engine has: files that get damaged, disks that fail, a lock, a format.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use yubin_base::UnixMs;
 use yubin_engine::{
-    Batch, BlobError, BlobRef, CommitError, Engine, Health, Op, ReadError,
+    Batch, BlobError, BlobRef, CommitError, Engine, Health, Op, ReadError, check_blob,
     embedded::{Disk, EmbeddedEngine, EmbeddedOptions, Level, OpenError, RealDisk, Space},
 };
 
@@ -25,6 +26,8 @@ struct BadDisk {
     file_syncs_left: AtomicI64,
     commits_left: AtomicI64,
     full: AtomicBool,
+    /// The length each file had when it was last flushed, by inode.
+    flushed: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl BadDisk {
@@ -33,6 +36,7 @@ impl BadDisk {
             file_syncs_left: AtomicI64::new(i64::MAX),
             commits_left: AtomicI64::new(i64::MAX),
             full: AtomicBool::new(false),
+            flushed: Mutex::default(),
         })
     }
 }
@@ -44,7 +48,12 @@ fn count_down(left: &AtomicI64) -> io::Result<()> {
 impl Disk for BadDisk {
     fn sync_file(&self, file: &File) -> io::Result<()> {
         count_down(&self.file_syncs_left)?;
-        RealDisk.sync_file(file)
+        let file_now = file.metadata()?;
+        RealDisk.sync_file(file)?;
+        let mut flushed = self.flushed.lock().unwrap();
+        let length = flushed.entry(file_now.ino()).or_default();
+        *length = file_now.len().max(*length);
+        Ok(())
     }
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         RealDisk.sync_folder(folder)
@@ -322,6 +331,49 @@ fn a_large_body_streams_and_is_read_in_ranges() {
         assert!(wait(engine.blob_read(&large, range)).unwrap() == chunk);
     }
     assert!(engine.stats().segment_octets < 10 << 20, "it is packed");
+}
+
+/// A power cut takes every octet of the segments that was not flushed; what was acknowledged must not need it.
+#[test]
+fn acknowledged_bodies_were_flushed_before_their_metadata() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = BadDisk::new();
+    let engine = open_on(folder.path(), &disk);
+    let acknowledged: Vec<BlobRef> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8u64)
+            .map(|thread| {
+                let engine = &engine;
+                scope.spawn(move || {
+                    let keep_one = |n: u64| {
+                        let id = thread * 100 + n;
+                        let len = [5_000, 40_000, 600_000][(id % 3) as usize];
+                        keep(engine, &format!("{id}"), &noise(id, len))
+                    };
+                    (0..12).map(keep_one).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    blob(&engine, &noise(9_999, 3 << 20)); // never named, never flushed
+    drop(engine);
+    let flushed = disk.flushed.lock().unwrap().clone();
+    let mut cut = 0;
+    for entry in std::fs::read_dir(folder.path().join("segments")).unwrap() {
+        let path = entry.unwrap().path();
+        let file = File::options().write(true).open(&path).unwrap();
+        let length = file.metadata().unwrap();
+        let kept = flushed.get(&length.ino()).copied().unwrap_or(0);
+        cut += length.len() - kept;
+        file.set_len(kept).unwrap();
+    }
+    assert!(cut > 1 << 20);
+    let engine = open(folder.path());
+    assert_eq!(acknowledged.len(), 96);
+    for blob in &acknowledged {
+        wait(check_blob(&engine, blob)).unwrap();
+    }
+    assert_eq!(engine.verify(Level::Everything).unwrap().problems, 0);
 }
 
 #[test]
