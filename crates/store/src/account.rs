@@ -1,18 +1,41 @@
 //! One account: its state, shared by its sessions, and every change to it.
 
-use std::{ops::Range, sync::Arc};
+mod append;
+mod commit;
+mod copy;
+mod expunge;
+mod flags;
+mod fold;
+mod lifecycle;
+mod load;
+mod mailboxes;
 
-use yubin_base::{AccountId, UnixMs};
+mod read;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use event_listener::Event;
+use parking_lot::{Mutex, RwLock};
+use yubin_base::AccountId;
 use yubin_engine::Committed;
 
 use crate::{
-    AccountState, Appended, DocId, Flags, Keyword, MailboxId, MailboxState, ModSeq, NewMessage, Quota, Record,
-    SpecialUse, StoreError, Uid, UidSet, UidValidity,
+    AccountState, Flags, Keyword, MailboxId, MailboxState, ModSeq, Row, StoreError, Uid, UidValidity, names,
+    store::Core,
 };
+use commit::Writer;
 
 /// An open account. Sessions share it. Reading never waits for writing.
 pub struct Account {
-    // filled in by its owner
+    id: AccountId,
+    core: Arc<Core>,
+    /// What sessions see: always durable.
+    state: RwLock<Arc<AccountState>>,
+    changed: Event,
+    /// Appends that wait for the next commit.
+    queue: Mutex<VecDeque<append::Job>>,
+    /// Held by whoever changes the account.
+    writer: async_lock::Mutex<Writer>,
 }
 
 /// How STORE changes flags.
@@ -82,119 +105,66 @@ pub struct MailboxChange {
     pub modseq: ModSeq,
 }
 
-#[allow(unused_variables, clippy::todo)]
 impl Account {
+    pub(crate) fn new(id: AccountId, core: Arc<Core>, state: AccountState, writer: Writer) -> Self {
+        Self {
+            id,
+            core,
+            state: RwLock::new(Arc::new(state)),
+            changed: Event::new(),
+            queue: Mutex::default(),
+            writer: async_lock::Mutex::new(writer),
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> AccountId {
-        todo!()
+        self.id
     }
+
     /// The state now. Cheap; immutable.
     pub fn state(&self) -> Arc<AccountState> {
-        todo!()
+        self.state.read().clone()
     }
+
     /// Resolves when the account's modseq is greater than `since`. Safe to drop.
     pub async fn changed(&self, since: ModSeq) {
-        todo!()
+        loop {
+            // First listen, then look: a change in between is not missed.
+            let listener = self.changed.listen();
+            if self.state.read().modseq > since {
+                return;
+            }
+            listener.await;
+        }
     }
+
     /// The mailbox of that name. `INBOX` in any case; other names are compared after NFC, with case.
     pub fn mailbox_named(&self, name: &str) -> Option<Arc<MailboxState>> {
-        todo!()
-    }
-    /// The mailbox with its pages loaded.
-    pub async fn open(&self, mailbox: MailboxId) -> Result<Arc<MailboxState>, StoreError> {
-        todo!()
+        let name = names::canonical(name);
+        self.state.read().mailboxes.values().find(|mailbox| mailbox.name == name).cloned()
     }
 
-    /// Makes a mailbox and the levels above it that are missing (RFC 9051 §6.3.4).
-    pub async fn create_mailbox(
-        &self,
-        name: &str,
-        special_use: Option<SpecialUse>,
-        now: UnixMs,
-    ) -> Result<MailboxChange, StoreError> {
-        todo!()
-    }
-    /// Deletes a mailbox and its messages; keeps the name as `\NoSelect` while it has children (RFC 9051 §6.3.5).
-    pub async fn delete_mailbox(&self, mailbox: MailboxId, now: UnixMs) -> Result<MailboxChange, StoreError> {
-        todo!()
-    }
-    /// Renames a mailbox and those below it; INBOX: moves its messages into a new mailbox (RFC 9051 §6.3.6).
-    pub async fn rename_mailbox(
-        &self,
-        mailbox: MailboxId,
-        name: &str,
-        now: UnixMs,
-    ) -> Result<MailboxChange, StoreError> {
-        todo!()
-    }
-    /// Subscribes to a name or gives it up.
-    pub async fn subscribe(&self, name: &str, subscribed: bool) -> Result<ModSeq, StoreError> {
-        todo!()
+    /// Replaces what sessions see. Only with what is durable.
+    fn publish(&self, state: AccountState) {
+        *self.state.write() = Arc::new(state);
+        self.changed.notify(usize::MAX);
     }
 
-    /// **The only door into a mailbox.** Appends the messages in one transaction: UIDs, modseq, threads, quota, log.
-    /// Concurrent calls for one account share commits.
-    pub async fn append(
-        &self,
-        mailbox: MailboxId,
-        messages: Vec<NewMessage>,
-        quota: Quota,
-        now: UnixMs,
-    ) -> Result<Vec<Appended>, StoreError> {
-        todo!()
+    /// Memory it takes, roughly, in octets.
+    pub(crate) fn octets(&self) -> usize {
+        let state = self.state();
+        let pages = |mailbox: &Arc<MailboxState>| mailbox.pages.as_ref().map_or(0, |pages| pages.len());
+        let pages: usize = state.mailboxes.values().map(pages).sum();
+        4096 + state.mailboxes.len() * 512 + pages * crate::limits::PAGE_ROWS * size_of::<Row>()
     }
-    /// Changes flags of the messages in `uids` that exist.
-    pub async fn store_flags(
-        &self,
-        mailbox: MailboxId,
-        uids: &UidSet,
-        change: &FlagChange,
-        now: UnixMs,
-    ) -> Result<StoreFlags, StoreError> {
-        todo!()
-    }
-    /// Copies messages, keeping flags, keywords and INTERNALDATE (RFC 9051 §6.4.7). All or nothing.
-    pub async fn copy(
-        &self,
-        from: MailboxId,
-        uids: &UidSet,
-        to: MailboxId,
-        quota: Quota,
-        now: UnixMs,
-    ) -> Result<Copied, StoreError> {
-        todo!()
-    }
-    /// Moves messages (RFC 6851). All or nothing.
-    pub async fn move_messages(
-        &self,
-        from: MailboxId,
-        uids: &UidSet,
-        to: MailboxId,
-        now: UnixMs,
-    ) -> Result<Moved, StoreError> {
-        todo!()
-    }
-    /// Removes messages: those with `\Deleted`, within `uids` when given (UID EXPUNGE); with `any_flags`, whatever their flags (POP3).
-    pub async fn expunge(
-        &self,
-        mailbox: MailboxId,
-        uids: Option<&UidSet>,
-        any_flags: bool,
-        now: UnixMs,
-    ) -> Result<Expunged, StoreError> {
-        todo!()
-    }
+}
 
-    /// What is kept of a message; also of one expunged a short while ago.
-    pub async fn record(&self, doc: DocId) -> Result<Arc<Record>, StoreError> {
-        todo!()
+/// The mailbox, if it can hold messages.
+fn selectable(state: &AccountState, mailbox: MailboxId) -> Result<&Arc<MailboxState>, StoreError> {
+    let mailbox = state.mailboxes.get(&mailbox).ok_or(StoreError::NoMailbox)?;
+    if mailbox.no_select {
+        return Err(StoreError::Cannot("the mailbox holds no messages"));
     }
-    /// The records of several, in their order; gone ones are none.
-    pub async fn records(&self, docs: &[DocId]) -> Result<Vec<Option<Arc<Record>>>, StoreError> {
-        todo!()
-    }
-    /// Octets `range` of the raw message (prefix and content), clipped to its size. Read long bodies in pieces.
-    pub async fn read(&self, record: &Record, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
-        todo!()
-    }
+    Ok(mailbox)
 }

@@ -3,6 +3,9 @@
 //! `Account::append` is the only door into a mailbox, and every change reaches the account's log in the same transaction.
 
 mod account;
+mod apply;
+mod cache;
+mod change;
 mod diff;
 mod error;
 pub mod events;
@@ -10,12 +13,16 @@ mod flags;
 mod ids;
 pub mod limits;
 mod message;
+mod names;
 mod stage;
 mod state;
 mod store;
+mod tables;
+mod threads;
 mod uidset;
 
 pub use account::{Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, StoreFlags};
+pub use change::{Change, LogEntry};
 pub use diff::{Diff, diff};
 pub use error::StoreError;
 pub use flags::{Flags, Keyword, KeywordBits};
@@ -23,5 +30,5 @@ pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::{Appended, NewMessage, Record, Staged};
 pub use stage::Stager;
 pub use state::{AccountState, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
-pub use store::{Quota, Store, StoreOptions};
+pub use store::{LoadedAccounts, Quota, Store, StoreOptions};
 pub use uidset::UidSet;

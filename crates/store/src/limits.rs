@@ -9,6 +9,38 @@ yubin_base::limits! {
     MAILBOX_LEVELS: usize = 20, "levels";
     /// one account's list must stay readable at login
     MAILBOXES_PER_ACCOUNT: usize = 20_000, "mailboxes";
+    /// names of mailboxes that are gone may stay subscribed, but not without end
+    SUBSCRIPTIONS_PER_ACCOUNT: usize = 40_000, "names";
     /// rows that are copied when one of them changes
     PAGE_ROWS: usize = 256, "messages";
+    /// trace fields of one copy, put before the content
+    PREFIX_OCTETS: usize = 4_096, "octets";
+    /// what is kept of a message within its value; more of it goes into a blob of its own
+    RECORD_OCTETS: usize = 60_000, "octets";
+    /// commits that are replayed when an account is opened
+    UNFOLDED_COMMITS: usize = 256, "commits";
+    /// rows that are replayed when an account is opened
+    UNFOLDED_ROWS: usize = 8_192, "messages";
+    /// attempts at one change while other writers come first
+    COMMIT_TRIES: usize = 8, "attempts";
+    /// octets of one commit, below the engine's own limit
+    COMMIT_OCTETS: usize = 3_500_000, "octets";
+    /// operations of one commit, below the engine's own limit
+    COMMIT_OPS: usize = 9_000, "operations";
+    /// octets of messages that waiting deliveries put into one shared commit
+    SHARED_COMMIT_OCTETS: usize = 1_000_000, "octets";
+    /// Message-IDs of one message that are looked up for its thread
+    THREAD_REFERENCES: usize = 16, "Message-IDs";
+    /// threads that one Message-ID can lead to, under different subjects
+    THREADS_PER_MESSAGE_ID: usize = 8, "threads";
+    /// a repeated delivery finds the first one for this long: longer than any queue lives
+    IDEM_KEPT_S: u64 = 864_000, "seconds";
+    /// changes that can be told to a client that was away
+    LOG_KEPT_ENTRIES: u64 = 50_000, "commits";
+    /// how long a client may be away and be told all changes
+    LOG_KEPT_S: u64 = 2_592_000, "seconds";
+    /// pairs of one read while an account is scanned
+    SCAN_PAIRS: usize = 512, "pairs";
+    /// documents whose content goes in one call of purge
+    PURGE_DOCS: usize = 2_000, "messages";
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use yubin_base::{AccountId, UnixMs, ports::Random};
-use yubin_engine::Engine;
+use yubin_engine::{CommitError, Engine};
 
-use crate::{Account, Stager, StoreError};
+use crate::{Account, Stager, StoreError, cache::Cache, limits};
 
 /// Settings. Arrive as values.
 #[derive(Clone, Debug)]
@@ -27,40 +28,99 @@ pub struct Quota {
     pub messages: Option<u64>,
 }
 
+/// What every account of a store shares.
+pub(crate) struct Core {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) options: StoreOptions,
+}
+
+/// How much of the store is in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadedAccounts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Octets they take, roughly, as of their last use.
+    pub octets: u64,
+}
+
 /// Every account's mail on one engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    // filled in by its owner
+    core: Arc<Core>,
+    cache: Arc<Mutex<Cache>>,
 }
 
-#[allow(unused_variables, clippy::todo)]
 impl Store {
     /// Over an engine.
     pub fn new(engine: Arc<dyn Engine>, random: Arc<dyn Random>, options: StoreOptions) -> Self {
-        todo!()
+        Self { core: Arc::new(Core { engine, random, options }), cache: Arc::default() }
     }
+
     /// Makes the account's tables: INBOX, Drafts, Sent, Junk, Trash, Archive. Finding them made already is fine.
     pub async fn create_account(&self, id: AccountId, now: UnixMs) -> Result<(), StoreError> {
-        todo!()
+        for _ in 0..limits::COMMIT_TRIES {
+            match Account::create(&self.core, id, now).await {
+                // Either was made now by someone else, or perhaps by us: look again.
+                Err(StoreError::Commit(CommitError::Conflict(_) | CommitError::Unknown)) => {}
+                other => return other,
+            }
+        }
+        Err(CommitError::Unknown.into())
     }
+
     /// Erases everything of an account. Its sessions find every mailbox gone.
     pub async fn remove_account(&self, id: AccountId) -> Result<(), StoreError> {
-        todo!()
+        let account = match self.account(id).await {
+            Ok(account) => account,
+            Err(StoreError::NoAccount) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        account.erase().await?;
+        self.cache.lock().remove(id);
+        Ok(())
     }
+
     /// The account, from memory or loaded.
     pub async fn account(&self, id: AccountId) -> Result<Arc<Account>, StoreError> {
-        todo!()
+        let slot = self.cache.lock().slot(id);
+        let load = || async {
+            Account::load(self.core.clone(), id).await?.map(Arc::new).ok_or(StoreError::NoAccount)
+        };
+        match slot.get_or_try_init(load).await {
+            Ok(account) => {
+                let account = account.clone();
+                drop(slot);
+                let octets = account.octets();
+                let budget = usize::try_from(self.core.options.cache_octets).unwrap_or(usize::MAX);
+                self.cache.lock().weigh(id, octets, budget);
+                Ok(account)
+            }
+            Err(error) => {
+                self.cache.lock().remove_empty(id, slot);
+                Err(error)
+            }
+        }
     }
+
     /// Starts to take a message in.
     pub fn stager(&self) -> Stager {
-        todo!()
+        Stager::new(self.core.engine.blob_writer(), self.core.options.message_octets_max)
     }
+
     /// Tells whether the disk has room for a message of this size.
     pub fn room_for(&self, octets: u64) -> Result<(), StoreError> {
-        todo!()
+        self.core.engine.room_for(octets).map_err(StoreError::from)
     }
+
     /// The settings.
     pub fn options(&self) -> &StoreOptions {
-        todo!()
+        &self.core.options
+    }
+
+    /// How much of the store is in memory.
+    pub fn loaded(&self) -> LoadedAccounts {
+        let (accounts, octets) = self.cache.lock().loaded();
+        LoadedAccounts { accounts: accounts as u64, octets: octets as u64 }
     }
 }

@@ -1,0 +1,53 @@
+//! Removing messages (RFC 9051 §6.4.3, RFC 4315 §2.1). Rows go at once, content later (`purge.rs`).
+
+use yubin_base::UnixMs;
+use yubin_engine::{CommitError, Op};
+
+use super::{
+    Account, Expunged,
+    append::put_docs,
+    commit::{Outcome, Plan},
+    flags::set_of,
+};
+use crate::{
+    Change, DocId, Flags, MailboxId, Row, StoreError, UidSet, apply::rows_in, limits, tables::expunged,
+};
+
+impl Account {
+    /// Removes messages: those with `\Deleted`, within `uids` when given (UID EXPUNGE); with `any_flags`, whatever their flags (POP3).
+    pub async fn expunge(
+        &self,
+        mailbox: MailboxId,
+        uids: Option<&UidSet>,
+        any_flags: bool,
+        now: UnixMs,
+    ) -> Result<Expunged, StoreError> {
+        let all = UidSet::from_ranges([(1, u32::MAX)]);
+        let uids = uids.unwrap_or(&all);
+        let mut writer = self.write().await?;
+        for _ in 0..limits::COMMIT_TRIES {
+            let state = self.opened(&mut writer, mailbox).await?;
+            let goes = |row: &&Row| any_flags || row.flags.has(Flags::DELETED);
+            let rows = rows_in(state.pages.as_deref().unwrap_or_default(), uids).filter(goes);
+            let (gone, docs): (Vec<_>, Vec<DocId>) = rows.map(|row| (row.uid, row.doc)).unzip();
+            if gone.is_empty() {
+                return Ok(Expunged::default());
+            }
+            let mut plan = Plan::of(&writer, Change::Expunged { mailbox, uids: set_of(&gone, &state) });
+            self.let_go(&mut plan, docs, now);
+            let modseq = plan.modseq();
+            if let Outcome::Done(_) = self.commit(&mut writer, plan, now).await? {
+                return Ok(Expunged { uids: gone, modseq: Some(modseq) });
+            }
+        }
+        Err(CommitError::Conflict(0).into())
+    }
+
+    /// Notes documents that lose a place.
+    pub(super) fn let_go(&self, plan: &mut Plan, mut docs: Vec<DocId>, now: UnixMs) {
+        docs.sort_unstable();
+        let modseq = plan.modseq().0;
+        let put = |n, docs: &[DocId]| Op::Put(expunged::key(self.id, modseq, n), expunged::encode(now, docs));
+        plan.ops.extend(put_docs(&docs, put));
+    }
+}

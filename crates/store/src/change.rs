@@ -1,0 +1,108 @@
+//! What can happen to an account, as data. The log holds these; states follow from them.
+
+use yubin_base::UnixMs;
+
+use crate::{Flags, Keyword, KeywordBits, MailboxId, ModSeq, Row, SpecialUse, UidSet, UidValidity};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A mailbox was made.
+    Created {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Its name.
+        name: String,
+        /// Its UIDVALIDITY.
+        uid_validity: UidValidity,
+        /// Its role.
+        special_use: Option<SpecialUse>,
+        /// Whether it only holds others.
+        no_select: bool,
+    },
+    /// A mailbox is gone, and its messages with it.
+    Deleted {
+        /// The mailbox.
+        mailbox: MailboxId,
+    },
+    /// A mailbox has another name.
+    Renamed {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Its new name.
+        name: String,
+    },
+    /// A name was subscribed to, or given up.
+    Subscribed {
+        /// The name.
+        name: String,
+        /// Which.
+        subscribed: bool,
+    },
+    /// Messages came into a mailbox: by delivery, APPEND, COPY or MOVE.
+    Appended {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Keywords new to the mailbox; they follow those it has.
+        keywords: Vec<Keyword>,
+        /// The messages, ascending by UID.
+        rows: Vec<Row>,
+    },
+    /// Messages have other flags.
+    Flags {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Keywords new to the mailbox; they follow those it has.
+        keywords: Vec<Keyword>,
+        /// The messages.
+        uids: UidSet,
+        /// First these are cleared,
+        clear: (Flags, KeywordBits),
+        /// then these are set.
+        set: (Flags, KeywordBits),
+    },
+    /// Messages left a mailbox.
+    Expunged {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The messages.
+        uids: UidSet,
+    },
+}
+
+/// The changes of one commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogEntry {
+    /// The commit's modseq.
+    pub modseq: ModSeq,
+    /// When.
+    pub at: UnixMs,
+    /// Names the attempt, so that an attempt whose outcome is unknown can be found.
+    pub(crate) tag: u64,
+    /// What, in order.
+    pub changes: Vec<Change>,
+}
+
+impl Change {
+    /// The mailbox whose messages change.
+    pub fn mailbox(&self) -> Option<MailboxId> {
+        match self {
+            Self::Created { mailbox, .. }
+            | Self::Deleted { mailbox }
+            | Self::Renamed { mailbox, .. }
+            | Self::Appended { mailbox, .. }
+            | Self::Flags { mailbox, .. }
+            | Self::Expunged { mailbox, .. } => Some(*mailbox),
+            Self::Subscribed { .. } => None,
+        }
+    }
+
+    /// How much memory it takes, roughly, in rows.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Appended { rows, .. } => rows.len() + 1,
+            Self::Flags { uids, .. } | Self::Expunged { uids, .. } => uids.ranges().len() / 8 + 1,
+            _ => 1,
+        }
+    }
+}

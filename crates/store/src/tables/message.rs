@@ -1,0 +1,238 @@
+//! Message records: what is kept of a message beside its rows. Written at append; never changes until it is purged.
+
+use yubin_base::{AccountId, UnixMs};
+use yubin_engine::{BlobRef, Key, Val};
+
+use super::codec::{Reader, Writer};
+use crate::{DocId, Record, Staged, ThreadId, limits};
+
+/// All within the value.
+const V1: u8 = 1;
+/// What was read from the message is too large for a value and lies in a blob of its own.
+const V1_SPILLED: u8 = 2;
+
+pub(crate) fn key(account: AccountId, doc: DocId) -> Key {
+    let mut key = super::table(account, b'm');
+    key.extend_from_slice(&doc.0.to_be_bytes());
+    key
+}
+
+/// The bounds of the table.
+pub(crate) fn range(account: AccountId) -> (Key, Key) {
+    (super::table(account, b'm'), super::table_end(account, b'm'))
+}
+
+/// The document of a key of this table.
+pub(crate) fn doc_of(key: &[u8]) -> Option<DocId> {
+    let id = key.get(super::PREFIX_OCTETS..)?.try_into().ok()?;
+    Some(DocId(u64::from_be_bytes(id)))
+}
+
+/// What a row holds.
+pub(crate) enum Stored {
+    /// The record.
+    Whole(Record),
+    /// The record but for what was read from the message: that is in `spill`.
+    Spilled { record: Record, spill: BlobRef },
+}
+
+/// Whether the record fits into one value, so that [`encode`] may be used.
+pub(crate) fn fits(prefix: &[u8], staged: &[u8]) -> bool {
+    prefix.len() + staged.len() <= limits::RECORD_OCTETS
+}
+
+/// The row of a message whose [`Staged::encode`] is `staged`.
+pub(crate) fn encode(thread: ThreadId, prefix: &[u8], staged: &[u8]) -> Val {
+    let mut w = Writer::with_capacity(prefix.len() + staged.len() + 24);
+    w.u8(V1);
+    w.int(thread.0);
+    w.octets(prefix);
+    w.raw(staged);
+    w.sealed()
+}
+
+/// The row of a message whose [`Staged::encode`] is in the blob `spill`.
+pub(crate) fn encode_spilled(thread: ThreadId, prefix: &[u8], body: &BlobRef, spill: &BlobRef) -> Val {
+    let mut w = Writer::version(V1_SPILLED);
+    w.int(thread.0);
+    w.octets(prefix);
+    w.octets(&body.encode());
+    w.octets(&spill.encode());
+    w.sealed()
+}
+
+pub(crate) fn decode(doc: DocId, value: &[u8]) -> Option<Stored> {
+    let mut r = Reader::sealed(value)?;
+    let version = r.u8()?;
+    let thread = ThreadId(r.int()?);
+    let prefix = r.octets()?.to_vec();
+    match version {
+        V1 => Some(Stored::Whole(Record { doc, thread, prefix, staged: Staged::decode(r.rest())? })),
+        V1_SPILLED => {
+            let blob = BlobRef::decode(r.octets()?)?;
+            let spill = BlobRef::decode(r.octets()?)?;
+            r.end()?;
+            Some(Stored::Spilled { record: Record { doc, thread, prefix, staged: bare(blob) }, spill })
+        }
+        _ => None,
+    }
+}
+
+/// A message of which nothing was read.
+fn bare(blob: BlobRef) -> Staged {
+    Staged {
+        blob,
+        message_id: None,
+        references: Vec::new(),
+        base_subject: String::new(),
+        sent_date: None,
+        envelope: Vec::new(),
+        body_structure: Vec::new(),
+        body: Vec::new(),
+        structure: Vec::new(),
+        received_fields: 0,
+        delivered_to: Vec::new(),
+    }
+}
+
+const STAGED_V1: u8 = 1;
+
+impl Staged {
+    /// The byte form, versioned. Without a checksum: what holds it has one.
+    pub fn encode(&self) -> Vec<u8> {
+        let blob = self.blob.encode();
+        let fields = self.envelope.len() + self.body_structure.len() + self.body.len() + self.structure.len();
+        let mut w = Writer::with_capacity(blob.len() + fields + 512);
+        w.u8(STAGED_V1);
+        w.octets(&blob);
+        write_text(&mut w, self.message_id.as_deref());
+        write_texts(&mut w, &self.references);
+        w.octets(self.base_subject.as_bytes());
+        w.int(self.sent_date.map_or(0, |at| at.0.saturating_add(1)));
+        w.octets(&self.envelope);
+        w.octets(&self.body_structure);
+        w.octets(&self.body);
+        w.octets(&self.structure);
+        w.int(u64::from(self.received_fields));
+        write_texts(&mut w, &self.delivered_to);
+        w.bare()
+    }
+
+    /// Reads the byte form; nothing when it is damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut r = Reader::bare(bytes);
+        if r.u8()? != STAGED_V1 {
+            return None;
+        }
+        let staged = Self {
+            blob: BlobRef::decode(r.octets()?)?,
+            message_id: read_text(&mut r)?,
+            references: read_texts(&mut r)?,
+            base_subject: r.text()?.to_owned(),
+            sent_date: r.int()?.checked_sub(1).map(UnixMs),
+            envelope: r.octets()?.to_vec(),
+            body_structure: r.octets()?.to_vec(),
+            body: r.octets()?.to_vec(),
+            structure: r.octets()?.to_vec(),
+            received_fields: r.int32()?,
+            delivered_to: read_texts(&mut r)?,
+        };
+        r.end().map(|()| staged)
+    }
+}
+
+fn write_text(w: &mut Writer, text: Option<&str>) {
+    w.u8(u8::from(text.is_some()));
+    if let Some(text) = text {
+        w.octets(text.as_bytes());
+    }
+}
+
+fn read_text(r: &mut Reader<'_>) -> Option<Option<String>> {
+    match r.u8()? {
+        0 => Some(None),
+        1 => Some(Some(r.text()?.to_owned())),
+        _ => None,
+    }
+}
+
+fn write_texts(w: &mut Writer, texts: &[String]) {
+    w.int(texts.len() as u64);
+    for text in texts {
+        w.octets(text.as_bytes());
+    }
+}
+
+fn read_texts(r: &mut Reader<'_>) -> Option<Vec<String>> {
+    let count = r.count()?;
+    (0..count).map(|_| Some(r.text()?.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn staged() -> Staged {
+        Staged {
+            blob: BlobRef::decode(&[&9u64.to_be_bytes()[..], &[7; 16], b"i\0content"].concat()).unwrap(),
+            message_id: Some("a@b".into()),
+            references: vec!["c@d".into(), "e@f".into()],
+            base_subject: "lunch".into(),
+            sent_date: Some(UnixMs(0)),
+            envelope: b"(NIL)".to_vec(),
+            body_structure: b"(1)".to_vec(),
+            body: b"(2)".to_vec(),
+            structure: vec![1, 2, 3],
+            received_fields: 2,
+            delivered_to: vec!["ann@example.test".into()],
+        }
+    }
+
+    #[test]
+    fn version_1_stays_readable() {
+        let hex: String = staged().encode().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "01210000000000000009070707070707070707070707070707076900636f6e74656e74010361406202036340640365406605\
+             6c756e636801054e494c290328312903283229030102030201"
+                .replace("01054e494c29", "0105284e494c29")
+                + "10616e6e406578616d706c652e74657374"
+        );
+        assert_eq!(Staged::decode(&staged().encode()), Some(staged()));
+        let bare = Staged { message_id: None, sent_date: None, references: vec![], ..staged() };
+        assert_eq!(Staged::decode(&bare.encode()), Some(bare));
+    }
+
+    #[test]
+    fn damage_is_seen_and_never_panics() {
+        let bytes = staged().encode();
+        for len in 0..bytes.len() {
+            assert_eq!(Staged::decode(&bytes[..len]), None);
+        }
+        let row = encode(ThreadId(3), b"Return-Path: <>\r\n", &bytes);
+        match decode(DocId(4), &row) {
+            Some(Stored::Whole(record)) => {
+                assert_eq!(record.staged, staged());
+                assert_eq!((record.doc, record.thread), (DocId(4), ThreadId(3)));
+            }
+            _ => panic!("not whole"),
+        }
+        for at in 0..row.len() {
+            let mut bad = row.clone();
+            bad[at] ^= 0x10;
+            assert!(decode(DocId(4), &bad).is_none());
+        }
+    }
+
+    #[test]
+    fn a_spilled_record_names_both_blobs() {
+        let (body, spill) = (staged().blob, staged().blob);
+        let row = encode_spilled(ThreadId(3), b"p", &body, &spill);
+        match decode(DocId(4), &row) {
+            Some(Stored::Spilled { record, spill: found }) => {
+                assert_eq!((&record.staged.blob, &found), (&body, &spill));
+            }
+            _ => panic!("not spilled"),
+        }
+    }
+}
