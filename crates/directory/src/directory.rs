@@ -13,7 +13,7 @@ use yubin_base::{
 use yubin_engine::{Batch, CommitError, Durability, Engine, Op, Pre};
 
 use crate::{
-    DirectoryError, DirectoryOptions, events, limits, names,
+    DirectoryError, DirectoryOptions, events, limits, names, password,
     snapshot::{Change, Snapshot},
     tables::{self, meta},
     throttle::Throttle,
@@ -46,6 +46,9 @@ impl Directory {
         random: Arc<dyn Random>,
         offload: Arc<dyn Offload>,
     ) -> Result<Self, DirectoryError> {
+        if !password::usable_cost(options.argon2) {
+            return Err(DirectoryError::BadArgon2Cost);
+        }
         if let Some(name) = &mut options.default_domain {
             *name = names::domain_a_label(name)?;
         }

@@ -56,6 +56,8 @@ pub enum DirectoryError {
     PasswordHasControls,
     /// The imported hash is of no kind we know, damaged, or asks for too much.
     BadHash,
+    /// The options ask for hashes that Argon2 cannot make.
+    BadArgon2Cost,
     /// Others change the directory all the time.
     Busy,
     /// The change could not be stored.
@@ -134,6 +136,13 @@ impl fmt::Display for DirectoryError {
             Self::PasswordHasControls => f.write_str("the password has control characters"),
             Self::BadHash => f.write_str(
                 "the password hash is damaged, asks for too much, or is none of $argon2id$, {SSHA}, {SHA}, {SHA512-CRYPT}, {SHA256-CRYPT}, {BLF-CRYPT}, {PLAIN}",
+            ),
+            Self::BadArgon2Cost => write!(
+                f,
+                "the cost of password hashes is out of range: at most {} KiB, {} passes and {} lanes, and at least 8 KiB for each lane",
+                limits::ARGON2_MEMORY_KIB,
+                limits::ARGON2_PASSES,
+                limits::ARGON2_LANES
             ),
             Self::Busy => f.write_str("the directory is being changed by others all the time; try again"),
             Self::NotStored(error) => write!(f, "the change was not stored: {error}"),

@@ -28,8 +28,11 @@ pub(crate) fn domain_u_label(ascii: &str) -> String {
 
 /// An incoming domain in the form the tables know. Wire domains are lower-case ASCII already; the rare others are converted.
 pub(crate) fn domain_of_wire(domain: &str) -> Option<std::borrow::Cow<'_, str>> {
-    if domain.is_ascii() {
-        Some(domain.strip_suffix('.').unwrap_or(domain).into())
+    let bare = domain.strip_suffix('.').unwrap_or(domain);
+    if bare.bytes().any(|b| b.is_ascii_uppercase()) && bare.is_ascii() {
+        Some(bare.to_ascii_lowercase().into())
+    } else if bare.is_ascii() {
+        Some(bare.into())
     } else {
         domain_a_label(domain).ok().map(Into::into)
     }

@@ -122,11 +122,14 @@ pub(crate) fn owns(
     }
 }
 
-/// The account whose primary address this is, with or without a subaddress; not through aliases.
-pub(crate) fn account_of<'s>(snapshot: &'s Snapshot, address: &Address) -> Option<&'s Arc<Account>> {
+/// The account whose primary address this is, and the subaddress if there is one; not through aliases.
+pub(crate) fn account_of<'s>(
+    snapshot: &'s Snapshot,
+    address: &Address,
+) -> Option<(&'s Arc<Account>, Option<String>)> {
     let domain = snapshot.domain_of_wire(address.domain())?;
     match find(snapshot, domain, address.local())? {
-        (Found::Account(account), _) => Some(account),
+        (Found::Account(account), detail) => Some((account, detail)),
         (Found::Targets(_), _) => None,
     }
 }

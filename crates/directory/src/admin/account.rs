@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use yubin_base::{AccountId, Address};
 
-use super::{Pruned, domain::own, prune};
+use super::{Pruned, domain::own, retarget};
 use crate::{
     Account, Directory, DirectoryError, limits, names,
     password::{self, Made},
@@ -146,7 +146,8 @@ impl Directory {
         .await
     }
 
-    /// Gives the account another primary address; its mail and password stay. With `keep_alias` the old address leads to it.
+    /// Gives the account another primary address; its mail and password stay. With `keep_alias` the old address leads to it; without,
+    /// aliases and catch-alls that led to the old address lead to the new one.
     pub async fn rename_account(
         &self,
         name: &str,
@@ -156,15 +157,23 @@ impl Directory {
         let address = names::address(address)?;
         self.change("account renamed", |now| {
             let before = self.find_account(now, name)?;
-            let respelled = now.key_of(&before.address) == now.key_of(&address);
-            if !respelled {
-                check_free(now, &address)?;
-            }
             let account = Account { address: address.clone(), ..Account::clone(before) };
             let mut changes = vec![Change::PutAccount(account.clone())];
-            if keep_alias && !respelled {
+            if now.key_of(&before.address) == now.key_of(&address) {
+                return Ok((changes, account));
+            }
+            check_free(now, &address)?;
+            if keep_alias {
                 let targets = vec![address.clone()];
                 changes.push(Change::PutAlias(Alias { address: before.address.clone(), targets }));
+            } else {
+                let new = |target: &Address| match resolve::account_of(now, target) {
+                    Some((found, detail)) if found.id == account.id => {
+                        Some(with_detail(now, &address, detail.as_deref()))
+                    }
+                    _ => Some(target.clone()),
+                };
+                changes.extend(retarget(now, |_| true, new).changes);
             }
             Ok((changes, account))
         })
@@ -176,9 +185,12 @@ impl Directory {
         self.change("account removed", |now| {
             let account = self.find_account(now, name)?;
             let id = account.id;
-            let goes = |target: &Address| resolve::account_of(now, target).is_some_and(|a| a.id == id);
+            let keep = |target: &Address| match resolve::account_of(now, target) {
+                Some((account, _)) if account.id == id => None,
+                _ => Some(target.clone()),
+            };
             let Pruned { mut changes, aliases_changed, aliases_removed, catch_alls_cleared } =
-                prune(now, |_| true, goes);
+                retarget(now, |_| true, keep);
             let removed = Removed { account: id, aliases_changed, aliases_removed, catch_alls_cleared };
             changes.push(Change::DelAccount(id));
             Ok((changes, removed))
@@ -250,6 +262,15 @@ impl Directory {
         let recipe = password::Recipe::new(&self.0.options, self.0.random.as_ref());
         self.offload(move || password::make(&recipe, &plain)).await.flatten()
     }
+}
+
+/// The address with a subaddress, if its domain has such and there is room.
+fn with_detail(now: &Snapshot, address: &Address, detail: Option<&str>) -> Address {
+    let separator = now.domains.get(address.domain()).and_then(|domain| domain.separators.chars().next());
+    let made = detail.zip(separator).and_then(|(detail, separator)| {
+        Address::new(&format!("{}{separator}{detail}", address.local()), address.domain())
+    });
+    made.unwrap_or_else(|| address.clone())
 }
 
 fn check_free(now: &Snapshot, address: &Address) -> Result<(), DirectoryError> {

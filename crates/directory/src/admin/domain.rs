@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use yubin_base::AccountId;
 
-use super::prune;
+use super::retarget;
 use crate::{
     Directory, DirectoryError, DirectoryOptions, limits, names, resolve,
     snapshot::{Change, Snapshot},
@@ -106,11 +106,17 @@ impl Directory {
             let accounts: Vec<_> =
                 now.accounts.values().filter(|account| account.address.domain() == name).collect();
             let aliases: Vec<_> = now.aliases().filter(|alias| alias.address.domain() == name).collect();
-            if !forced && !(accounts.is_empty() && aliases.is_empty()) {
+            let empty = accounts.is_empty() && aliases.is_empty();
+            if !forced && !empty {
                 return Err(DirectoryError::DomainInUse(name.clone(), accounts.len(), aliases.len()));
             }
             // Whatever pointed into the domain would send mail out into the world from now on.
-            let mut changes = prune(now, |domain| domain != name, |target| target.domain() == name).changes;
+            let mut changes = retarget(
+                now,
+                |domain| domain != name,
+                |target| (target.domain() != name).then(|| target.clone()),
+            )
+            .changes;
             changes.extend(aliases.iter().map(|alias| Change::DelAlias(alias.address.clone())));
             changes.extend(accounts.iter().map(|account| Change::DelAccount(account.id)));
             changes.push(Change::DelDomain(name.clone()));

@@ -20,25 +20,39 @@ struct Pruned {
     catch_alls_cleared: Vec<String>,
 }
 
-/// Takes the targets that go out of every alias and catch-all that stays. An alias left without targets goes too.
-fn prune(now: &Snapshot, stays: impl Fn(&str) -> bool, goes: impl Fn(&Address) -> bool) -> Pruned {
+/// Puts each target of every alias and catch-all that stays through `new`: the same, another, or none. An alias left
+/// without targets goes too.
+fn retarget(
+    now: &Snapshot,
+    stays: impl Fn(&str) -> bool,
+    new: impl Fn(&Address) -> Option<Address>,
+) -> Pruned {
     let mut pruned = Pruned::default();
-    let aliases = now.aliases().filter(|alias| stays(alias.address.domain()));
-    for alias in aliases.filter(|alias| alias.targets.iter().any(&goes)) {
-        let targets: Vec<_> = alias.targets.iter().filter(|target| !goes(target)).cloned().collect();
+    for alias in now.aliases().filter(|alias| stays(alias.address.domain())) {
+        let mut targets: Vec<Address> = Vec::with_capacity(alias.targets.len());
+        for target in alias.targets.iter().filter_map(&new) {
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
         let address = alias.address.clone();
         if targets.is_empty() {
             pruned.aliases_removed.push(address.clone());
             pruned.changes.push(Change::DelAlias(address));
-        } else {
+        } else if targets != alias.targets {
             pruned.aliases_changed.push(address.clone());
             pruned.changes.push(Change::PutAlias(Alias { address, targets }));
         }
     }
-    let domains = now.domains.values().filter(|domain| stays(&domain.name));
-    for domain in domains.filter(|domain| domain.catch_all.as_ref().is_some_and(&goes)) {
-        pruned.catch_alls_cleared.push(domain.name.clone());
-        pruned.changes.push(Change::PutDomain(Domain { catch_all: None, ..Domain::clone(domain) }));
+    for domain in now.domains.values().filter(|domain| stays(&domain.name)) {
+        let catch_all = domain.catch_all.as_ref().and_then(&new);
+        if catch_all == domain.catch_all {
+            continue;
+        }
+        if catch_all.is_none() {
+            pruned.catch_alls_cleared.push(domain.name.clone());
+        }
+        pruned.changes.push(Change::PutDomain(Domain { catch_all, ..Domain::clone(domain) }));
     }
     pruned
 }

@@ -69,6 +69,17 @@ fn argon2id(cost: Argon2Cost) -> Option<Argon2<'static>> {
     Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
+/// Whether hashes can be made at this cost, and read again within our limits.
+pub(crate) fn usable_cost(cost: Argon2Cost) -> bool {
+    within_limits(cost.memory_kib, cost.passes, cost.lanes) && argon2id(cost).is_some()
+}
+
+fn within_limits(memory_kib: u32, passes: u32, lanes: u32) -> bool {
+    memory_kib <= limits::ARGON2_MEMORY_KIB
+        && passes <= limits::ARGON2_PASSES
+        && lanes <= limits::ARGON2_LANES
+}
+
 /// What a check says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -124,9 +135,7 @@ fn check_argon2(phc: &str, password: &[u8]) -> Verdict {
 fn parse_argon2(phc: &str) -> Option<PasswordHash> {
     let parsed = PasswordHash::new(phc).ok().filter(|_| phc.len() <= limits::HASH_OCTETS)?;
     let params = Params::try_from(&parsed).ok()?;
-    let bounded = params.m_cost() <= limits::ARGON2_MEMORY_KIB
-        && params.t_cost() <= limits::ARGON2_PASSES
-        && params.p_cost() <= limits::ARGON2_LANES;
+    let bounded = within_limits(params.m_cost(), params.t_cost(), params.p_cost());
     let known = matches!(parsed.algorithm.as_str(), "argon2id" | "argon2i" | "argon2d");
     let whole = parsed.salt.is_some() && parsed.hash.as_ref().is_some_and(|tag| tag.as_bytes().len() >= 16);
     (bounded && known && whole).then_some(parsed)

@@ -64,7 +64,7 @@ impl Authenticator for Directory {
     ) -> BoxFuture<'a, Result<Authenticated, AuthFailure>> {
         Box::pin(async move {
             let now = context.now;
-            self.check_password("login", user, password, &context, now).await
+            self.check_password("password", user, password, &context, now).await
         })
     }
 }

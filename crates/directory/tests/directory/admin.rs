@@ -38,10 +38,14 @@ fn domains_come_and_go() {
     refused(now(d.remove_domain("b.test", false)), "no domain b.test");
 
     now(d.add_alias("x@例え.テスト", &["ann@example.test"])).unwrap();
+    now(d.add_alias("y@例え.テスト", &["ann@example.test", "z@elsewhere.test"])).unwrap();
     now(d.add_alias("info@example.test", &["ann@example.test"])).unwrap();
     refused(now(d.remove_domain("example.test", false)), "2 accounts and 1 aliases");
     assert_eq!(now(d.remove_domain("example.test", true)).unwrap(), [AccountId(1), AccountId(2)]);
-    assert!(d.accounts().is_empty() && d.aliases().is_empty() && d.domains().len() == 1);
+    assert!(d.accounts().is_empty() && d.domains().len() == 1);
+    // Nothing that stays sends mail to what is no longer ours.
+    let left = d.aliases();
+    assert_eq!((left.len(), &left[0].targets[..]), (1, &[address("z@elsewhere.test")][..]));
     assert!(world.another().accounts().is_empty());
 }
 
@@ -112,6 +116,14 @@ fn renamed_accounts_keep_id_and_password() {
     assert!(d.aliases().is_empty());
     assert_eq!(now(d.rename_account("ann", "anna@example.test", true)).unwrap().id, AccountId(1));
     assert!(d.account_by_name("ann").is_none() && d.account_by_name("anna").is_some());
+    now(d.add_alias("info@example.test", &["bob+info@example.test", "x@elsewhere.test"])).unwrap();
+    now(d.set_catch_all("example.test", Some("bob@example.test"))).unwrap();
+    now(d.rename_account("bob", "rob@example.test", false)).unwrap();
+    assert_eq!(
+        d.alias("info@example.test").unwrap().targets,
+        [address("rob+info@example.test"), address("x@elsewhere.test")]
+    );
+    assert_eq!(d.domain("example.test").unwrap().catch_all, Some(address("rob@example.test")));
     assert!(d.owns(AccountId(1), &address("ann@example.test")));
     let again = world.another();
     assert!(again.owns(AccountId(1), &address("ann@example.test")) && again.has_password(AccountId(1)));
