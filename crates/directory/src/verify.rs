@@ -7,6 +7,7 @@ use yubin_base::{
     ports::Random,
     sasl::{AuthFailure, Authenticated, SaslContext},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     Directory,
@@ -138,7 +139,8 @@ impl Directory {
         }
         let stored = claimed.as_ref().and_then(|claimed| self.stored_hash(claimed));
         let verdict = {
-            let (stored, cost, password) = (stored.clone(), self.0.options.argon2, password.to_vec());
+            let (stored, cost, password) =
+                (stored.clone(), self.0.options.argon2, Zeroizing::new(password.to_vec()));
             self.offload(move || password::check(stored.as_deref(), cost, &password)).await
         };
         match (verdict, claimed) {
@@ -249,7 +251,7 @@ impl Directory {
         if !password::outdated(stored, scram.as_ref(), &self.0.options, plain) {
             return;
         }
-        let Some(made) = self.hash_password(plain.to_vec()).await else { return };
+        let Some(made) = self.hash_password(Zeroizing::new(plain.to_vec())).await else { return };
         let outcome = self
             .change("password upgraded", |now| {
                 let Some(before) = now.credentials.get(&claimed.account) else { return Ok((vec![], false)) };

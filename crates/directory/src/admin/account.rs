@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use yubin_base::{AccountId, Address};
+use zeroize::Zeroizing;
 
 use super::{Pruned, domain::own, retarget};
 use crate::{
@@ -254,11 +255,11 @@ impl Directory {
             },
         };
         password::check_new(&plain)?;
-        self.hash_password(plain.into_bytes()).await.ok_or(DirectoryError::Stopping).map(Some)
+        self.hash_password(Zeroizing::new(plain.into_bytes())).await.ok_or(DirectoryError::Stopping).map(Some)
     }
 
     /// Hashes a checked password into today's forms; nothing when the offload port gave it up.
-    pub(crate) async fn hash_password(&self, plain: Vec<u8>) -> Option<Made> {
+    pub(crate) async fn hash_password(&self, plain: Zeroizing<Vec<u8>>) -> Option<Made> {
         let recipe = password::Recipe::new(&self.0.options, self.0.random.as_ref());
         self.offload(move || password::make(&recipe, &plain)).await.flatten()
     }

@@ -49,7 +49,7 @@ impl Recipe {
 /// Makes the stored forms of a password. Nothing when the cost options are out of Argon2's range.
 pub(crate) fn make(recipe: &Recipe, plain: &[u8]) -> Option<Made> {
     let prepared = prepare::prepare(plain);
-    let hash = hash(recipe.cost, &recipe.salt, prepared.as_deref().map_or(plain, str::as_bytes))?;
+    let hash = hash(recipe.cost, &recipe.salt, prepared.as_ref().map_or(plain, |text| text.as_bytes()))?;
     let scram = prepared
         .map(|text| scram_keys::make(text.as_bytes(), recipe.scram_salt.to_vec(), recipe.scram_iterations));
     Some(Made { hash, scram })
@@ -121,7 +121,7 @@ fn check_argon2(phc: &str, password: &[u8]) -> Verdict {
     let Some(parsed) = parse_argon2(phc) else { return Verdict::Unusable };
     let matches = |octets: &[u8]| Argon2::default().verify_password(octets, &parsed).is_ok();
     let prepared = prepare::prepare(password);
-    if matches(prepared.as_deref().map_or(password, str::as_bytes)) {
+    if matches(prepared.as_ref().map_or(password, |text| text.as_bytes())) {
         return Verdict::Right;
     }
     // Imported hashes were made of the octets as typed.

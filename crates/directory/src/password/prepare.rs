@@ -2,16 +2,17 @@
 //! of the octets as typed.
 
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 /// The prepared form; nothing for what is no text, empty, or has control characters (such passwords have no SCRAM keys).
-pub(crate) fn prepare(password: &[u8]) -> Option<String> {
+pub(crate) fn prepare(password: &[u8]) -> Option<Zeroizing<String>> {
     let text = std::str::from_utf8(password).ok()?;
     if text.bytes().all(|b| matches!(b, 0x20..=0x7e)) {
-        return (!text.is_empty()).then(|| text.to_owned());
+        return (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()));
     }
     // RFC 4013 §2.1: other spaces become spaces, some characters vanish. §2.2: NFKC. §2.3: prohibited characters.
     let mapped = text.chars().filter(|c| !vanishes(*c)).map(|c| if is_other_space(c) { ' ' } else { c });
-    let prepared: String = mapped.nfkc().collect();
+    let prepared = Zeroizing::new(mapped.nfkc().collect::<String>());
     (!prepared.is_empty() && !prepared.chars().any(prohibited)).then_some(prepared)
 }
 
@@ -63,7 +64,7 @@ mod tests {
             ("\u{1f511}", Some("\u{1f511}")),
             ("\u{202e}x", None),
         ] {
-            assert_eq!(prepare(typed.as_bytes()).as_deref(), prepared, "{typed:?}");
+            assert_eq!(prepare(typed.as_bytes()).as_ref().map(|text| text.as_str()), prepared, "{typed:?}");
         }
         assert_eq!(prepare(b"\xff"), None);
     }
