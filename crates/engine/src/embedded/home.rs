@@ -58,8 +58,18 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Makes the folder if need be, locks it and checks its format. The lock is held until the file is dropped.
-pub(super) fn enter(folder: &Path, disk: &dyn Disk) -> Result<File, OpenError> {
+/// The folder is ours as long as this lives.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: a child process just being started may share the file for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Makes the folder if need be, locks it and checks its format.
+pub(super) fn enter(folder: &Path, disk: &dyn Disk) -> Result<Lock, OpenError> {
     let io = |error| OpenError::Io(folder.to_owned(), error);
     let mut make = std::fs::DirBuilder::new();
     make.recursive(true).mode(0o700).create(folder).map_err(io)?;
@@ -67,11 +77,11 @@ pub(super) fn enter(folder: &Path, disk: &dyn Disk) -> Result<File, OpenError> {
     let lock =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
     let lock = lock.map_err(io)?;
-    match lock.try_lock() {
-        Ok(()) => (),
+    let lock = match lock.try_lock() {
+        Ok(()) => Lock(lock),
         Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
         Err(TryLockError::Error(error)) => return Err(io(error)),
-    }
+    };
     match std::fs::read_to_string(folder.join("format")) {
         Ok(text) => check_format(&text, folder)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound && strangers => {

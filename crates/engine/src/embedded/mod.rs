@@ -28,7 +28,6 @@ pub use home::OpenError;
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io,
     ops::Range,
     path::{Path, PathBuf},
@@ -101,7 +100,7 @@ struct Shared {
     /// Damage found while opening.
     found_at_open: Vec<String>,
     /// Released last: no other process opens the folder while a view is alive.
-    _lock: File,
+    _lock: home::Lock,
 }
 
 #[derive(Default)]

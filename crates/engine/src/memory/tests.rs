@@ -98,7 +98,12 @@ fn lazy_batches_are_lost_as_a_suffix_and_never_before_a_later_synchronous_one() 
         for (key, how) in [("a", Lazy), ("b", Sync), ("c", Lazy), ("d", Lazy)] {
             now(engine.commit(put(key, how))).unwrap();
         }
-        seen.insert(keys(&engine.crash()));
+        let engine = engine.crash();
+        let left = keys(&engine);
+        now(engine.commit(put("x", Sync))).unwrap();
+        now(engine.commit(put("y", Sync))).unwrap();
+        assert_eq!(keys(&engine), format!("{left}xy"), "what was lost does not come back");
+        seen.insert(left);
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["ab", "abc", "abcd"]);
 }
