@@ -8,10 +8,7 @@ use yubin_base::{AccountId, Address, TraceId, UnixMs, event};
 use yubin_engine::{Committed, Idem};
 use yubin_store::{Flags, NewMessage, Staged, StoreError};
 
-use crate::{
-    Delivery, QueueError, State, Target, events, limits,
-    receive::delivery_fields,
-};
+use crate::{Delivery, QueueError, State, Target, events, limits, receive::delivery_fields};
 
 impl Delivery {
     /// Puts one copy into the account's INBOX.
@@ -93,7 +90,9 @@ impl Delivery {
         staged: &Arc<Staged>,
     ) -> (usize, Result<Committed, StoreError>) {
         let outcome = match target {
-            Target::Local { account, address } => self.append_copy(account, &address, sender, id, staged).await,
+            Target::Local { account, address } => {
+                self.append_copy(account, &address, sender, id, staged).await
+            }
             // Remote recipients are never due yet.
             Target::Remote { .. } => Err(StoreError::Gone),
         };
@@ -106,7 +105,9 @@ fn after(outcome: Result<Committed, StoreError>, attempts: u32, now: UnixMs) -> 
     match outcome {
         Ok(_proof) => State::Delivered { at: now },
         Err(error @ StoreError::NoAccount) => State::Failed { at: now, reason: error.to_string() },
-        Err(error) => State::Deferred { until: now.plus_ms(pause_s(attempts) * 1_000), reason: error.to_string() },
+        Err(error) => {
+            State::Deferred { until: now.plus_ms(pause_s(attempts) * 1_000), reason: error.to_string() }
+        }
     }
 }
 

@@ -82,7 +82,11 @@ impl Queue {
         Ok(())
     }
 
-    async fn change(&self, id: TraceId, mut each: impl FnMut(&mut Recipient) -> bool) -> Result<(), QueueError> {
+    async fn change(
+        &self,
+        id: TraceId,
+        mut each: impl FnMut(&mut Recipient) -> bool,
+    ) -> Result<(), QueueError> {
         let mut tries = 0;
         loop {
             let mut loaded = self.load(id).await?;

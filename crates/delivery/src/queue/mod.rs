@@ -153,8 +153,10 @@ impl Queue {
         changed: &[usize],
     ) -> Result<Committed, QueueError> {
         let id = loaded.entry.id;
-        let done =
-            loaded.recipients.iter().all(|r| matches!(r.state, crate::tables::recipient::State::Delivered { .. }));
+        let done = loaded
+            .recipients
+            .iter()
+            .all(|r| matches!(r.state, crate::tables::recipient::State::Delivered { .. }));
         let due = if done { None } else { next_due(&loaded.entry, &loaded.recipients) };
         let mut ops = Vec::new();
         if let Some(old) = loaded.entry.due

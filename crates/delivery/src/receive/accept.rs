@@ -72,11 +72,10 @@ impl Delivery {
         }
         let plan = self.plan(envelope)?;
         let committed = match (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty()) {
-            (Some((account, (address, _))), 1, true) => {
-                self.append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged)
-                    .await
-                    .map_err(|e| store_refusal(&e))?
-            }
+            (Some((account, (address, _))), 1, true) => self
+                .append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged)
+                .await
+                .map_err(|e| store_refusal(&e))?,
             _ => self.enqueue(session, envelope, id, &staged, plan).await.map_err(|e| queue_refusal(&e))?,
         };
         Ok(promise(committed, id))
@@ -85,12 +84,23 @@ impl Delivery {
     /// RFC 5321 §6.3. Delivered-To tells of the loops that Received fields would find only after fifty rounds.
     fn refuse_loops(&self, envelope: &Envelope, staged: &Staged) -> Result<(), Refusal> {
         if staged.received_fields > limits::RECEIVED_FIELDS {
-            return Err(refuse(554, Enhanced(5, 4, 6), "Too many Received fields: the message goes in circles"));
+            return Err(refuse(
+                554,
+                Enhanced(5, 4, 6),
+                "Too many Received fields: the message goes in circles",
+            ));
         }
-        for recipient in &envelope.recipients {
-            let Some(address) = recipient.forward_path.mailbox() else { continue };
+        let been_at = |address: &Address| {
             let text = address.to_string();
-            if staged.delivered_to.iter().any(|seen| seen.trim().eq_ignore_ascii_case(&text)) {
+            staged.delivered_to.iter().any(|seen| seen.trim().eq_ignore_ascii_case(&text))
+        };
+        for recipient in &envelope.recipients {
+            let reached = match self.resolve(&recipient.forward_path) {
+                Resolution::Local { deliveries, .. } => deliveries,
+                _ => Vec::new(),
+            };
+            let named = recipient.forward_path.mailbox();
+            if named.is_some_and(been_at) || reached.iter().any(|local| been_at(&local.address)) {
                 return Err(refuse(
                     554,
                     Enhanced(5, 4, 6),

@@ -24,7 +24,11 @@ pub struct Spool {
 }
 
 impl Spool {
-    pub(super) fn open(delivery: Delivery, session: SessionFacts, envelope: Envelope) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        delivery: Delivery,
+        session: SessionFacts,
+        envelope: Envelope,
+    ) -> Result<Self, Refusal> {
         let id = TraceId::new(session.now, delivery.0.random.u128());
         let mut stager = delivery.0.store.stager();
         let received = trace::received(&delivery.0.options.hostname, &session, &envelope, id);

@@ -190,10 +190,15 @@ mod tests {
     fn version_1_stays_readable() {
         let golden = "00000000000000030180d095ffbc3100010361 6e6e0c6578616d706c652e74657374\
             0a7375626d697373696f6e093139322e302e322e3106636c69656e740109 01 10616e6e406578616d706c652e74657374\
-            80200101 0101 0851513331343135390201";
+            80200101 0101 010851513331343135390201";
         let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
         let bytes: Vec<u8> =
             (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();
-        assert_eq!(Entry::decode(TraceId(7), &bytes), Some(sample()), "encoded now: {:02x?}", sample().encode());
+        assert_eq!(
+            Entry::decode(TraceId(7), &bytes),
+            Some(sample()),
+            "encoded now: {:02x?}",
+            sample().encode()
+        );
     }
 }

@@ -118,7 +118,10 @@ impl Recipient {
             target,
             original: rcpt.original.clone(),
             notify: rcpt.notify.map(notify_bits),
-            orcpt: rcpt.orcpt.as_ref().map(|Orcpt { address_type, address }| (address_type.clone(), address.clone())),
+            orcpt: rcpt
+                .orcpt
+                .as_ref()
+                .map(|Orcpt { address_type, address }| (address_type.clone(), address.clone())),
             state,
             attempts: 0,
         }
