@@ -15,14 +15,37 @@ pub struct Options {
     bench: bool,
 }
 
-/// A Debian package and a program that shows it is there.
+/// A Debian package and what shows that it is there.
 struct Package {
     name: &'static str,
-    shown_by: &'static str,
+    shown_by: ShownBy,
 }
 
-const fn package(name: &'static str, shown_by: &'static str) -> Package {
-    Package { name, shown_by }
+enum ShownBy {
+    Program(&'static str),
+    /// A library or a plugin: only the package list knows.
+    PackageList,
+}
+
+impl Package {
+    fn is_there(&self) -> bool {
+        match self.shown_by {
+            ShownBy::Program(program) => which(program).is_some(),
+            ShownBy::PackageList => {
+                let mut asks = Command::new("dpkg-query");
+                asks.args(["--show", "--showformat", "${db:Status-Status}", self.name]).stderr(Stdio::null());
+                asks.output().is_ok_and(|output| output.stdout == b"installed")
+            }
+        }
+    }
+}
+
+const fn package(name: &'static str, program: &'static str) -> Package {
+    Package { name, shown_by: ShownBy::Program(program) }
+}
+
+const fn library(name: &'static str) -> Package {
+    Package { name, shown_by: ShownBy::PackageList }
 }
 
 /// What the interoperability tests use.
@@ -32,6 +55,8 @@ const FOR_TESTS: &[Package] = &[
     package("fetchmail", "fetchmail"),
     package("getmail6", "getmail"),
     package("isync", "mbsync"),
+    library("libnet-ssleay-perl"), // TLS in swaks
+    library("libsasl2-modules"),   // SASL in mutt and mbsync
     package("msmtp", "msmtp"),
     package("mutt", "mutt"),
     package("offlineimap3", "offlineimap"),
@@ -61,7 +86,7 @@ pub fn ensure(bench: bool) -> Result<()> {
     let mut missing: Vec<&str> = FOR_TESTS
         .iter()
         .chain(if bench { FOR_BENCH } else { &[] })
-        .filter(|package| which(package.shown_by).is_none())
+        .filter(|package| !package.is_there())
         .map(|package| package.name)
         .collect();
     if !system_python_has_venv() {

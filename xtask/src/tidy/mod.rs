@@ -1,4 +1,5 @@
-//! `cargo x tidy`: checks that the source keeps its shape. Reads files only; builds and runs nothing.
+//! `cargo x tidy`: checks that the source keeps its shape. Builds the server, since the reference
+//! pages come from it, and changes nothing.
 
 mod documents;
 mod layers;
