@@ -27,6 +27,8 @@ yubin_base::limits! {
     DEFECTS: usize = 100, "defects";
     /// the message ids read from one References or In-Reply-To
     MESSAGE_IDS: usize = 1_000, "message ids";
+    /// the octets of a subject of which the base subject is taken; blobs and prefixes are looked for again and again
+    BASE_SUBJECT_OCTETS: usize = 2_000, "octets";
     /// the undeclared 8-bit text looked at before its charset is guessed
     GUESS_OCTETS: usize = 16_384, "octets";
     /// trailing white space held back by the quoted-printable decoder, in case the line ends after it

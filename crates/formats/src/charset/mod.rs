@@ -50,6 +50,11 @@ impl Charset {
             Kind::Table(encoding) => encoding.name(),
         }
     }
+    /// The charset undeclared octets seem to be in: ISO-2022-JP by its escapes, UTF-8 if they are valid, else a guess, which
+    /// ends with windows-1252. Looks at no more than [`crate::limits::GUESS_OCTETS`] to guess.
+    pub fn guess(octets: &[u8]) -> Self {
+        Self(stream::guess(octets))
+    }
     /// Decodes octets that are all there. What cannot be decoded becomes U+FFFD.
     pub fn decode(self, octets: &[u8]) -> String {
         decode_all(Some(self), octets)

@@ -172,7 +172,7 @@ fn decide(doubt: Doubt, held: &[u8], enough: bool) -> Option<State> {
     if valid {
         return Some(table(UTF_8));
     }
-    let guess = guess(held);
+    let guess = guess_table(held);
     let japanese = guess == encoding_rs::SHIFT_JIS || guess == encoding_rs::EUC_JP;
     Some(match doubt {
         Doubt::Iso2022Jp if !japanese || has_escape(held) => switching(Scheme::Iso2022Jp),
@@ -184,8 +184,20 @@ fn has_escape(held: &[u8]) -> bool {
     memchr::memchr_iter(0x1b, held).any(|at| held.get(at..).and_then(begins_with_jis_escape) == Some(true))
 }
 
+/// What undeclared octets seem to be.
+pub(super) fn guess(octets: &[u8]) -> Kind {
+    let start = octets.get(..GUESS_OCTETS).unwrap_or(octets);
+    if has_escape(start) {
+        Kind::Iso2022Jp
+    } else if std::str::from_utf8(octets).is_ok() {
+        Kind::Table(UTF_8)
+    } else {
+        Kind::Table(guess_table(start))
+    }
+}
+
 /// Guesses the charset of 8-bit text that is no UTF-8.
-fn guess(octets: &[u8]) -> &'static Encoding {
+fn guess_table(octets: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(octets, true);
     detector.guess(None, Utf8Detection::Deny)

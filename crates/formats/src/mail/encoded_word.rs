@@ -22,6 +22,7 @@ pub fn decode_header(value: &[u8]) -> String {
 pub fn decode_phrase(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = Run::default();
+    let mut raw_charset = None;
     let mut rest = text;
     // Where a search for the end of a word has failed, it will fail for later words too.
     let mut words_end = true;
@@ -35,7 +36,7 @@ pub fn decode_phrase(text: &[u8]) -> String {
         let gap = run.is_word() && word.is_some() && before.iter().all(u8::is_ascii_whitespace);
         if !gap && !before.is_empty() {
             run.flush(&mut out);
-            push_raw(before, &mut out);
+            push_raw(before, text, &mut raw_charset, &mut out);
         }
         let Some(word) = word else {
             run.flush(&mut out);
@@ -44,7 +45,7 @@ pub fn decode_phrase(text: &[u8]) -> String {
         run.add(word, &mut out);
         rest = rest.get(before.len() + word.length..).unwrap_or_default();
     }
-    if out.contains(|c: char| matches!(c, '\r' | '\n' | '\0')) {
+    if out.contains(['\r', '\n', '\0']) {
         out = out
             .chars()
             .filter(|c| *c != '\0')
@@ -116,7 +117,7 @@ impl<'a> Run<'a> {
         self.charset = Some(word.charset);
         if word.base64 {
             self.digits.extend(word.payload.iter().filter(|c| !c.is_ascii_whitespace()));
-            if self.digits.len() % 4 == 0 || self.digits.contains(&b'=') {
+            if self.digits.len().is_multiple_of(4) || word.payload.contains(&b'=') {
                 self.end_digits();
             }
             return;
@@ -159,11 +160,14 @@ fn decode_q(payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Text outside encoded-words.
-fn push_raw(text: &[u8], out: &mut String) {
+/// Text outside encoded-words. Its charset is guessed once, from the `whole` value.
+fn push_raw(text: &[u8], whole: &[u8], charset: &mut Option<Charset>, out: &mut String) {
     match std::str::from_utf8(text) {
         Ok(text) if !text.contains('\x1b') => out.push_str(text),
-        _ => out.push_str(&charset::decode_undeclared(text)),
+        _ => {
+            let charset = charset.get_or_insert_with(|| Charset::guess(whole));
+            out.push_str(&charset.decode(text));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The base subject: what is left of a Subject when Re: and the like are taken away. RFC 5256 §2.1.
 
+use crate::limits::BASE_SUBJECT_OCTETS;
+
 /// A base subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseSubject {
@@ -20,6 +22,7 @@ pub struct BaseSubject {
 /// ```
 pub fn base_subject(subject: &str) -> BaseSubject {
     // (1) white space is single
+    let subject = subject.get(..subject.floor_char_boundary(BASE_SUBJECT_OCTETS)).unwrap_or_default();
     let single = subject.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut text = single.as_str();
     let mut is_reply_or_forward = false;

@@ -127,8 +127,9 @@ fn skip_tag<'a>(text: &'a str, out: &mut String) -> &'a str {
     if text.starts_with("<!--") {
         return after("-->");
     }
-    let name_end = text.get(1..).and_then(|t| t.find(|c: char| !c.is_ascii_alphanumeric() && c != '/'));
-    let name = text.get(1..1 + name_end.unwrap_or(0)).unwrap_or_default().to_ascii_lowercase();
+    let tag = text.get(1..).unwrap_or_default();
+    let name_end = tag.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(tag.len());
+    let name = tag.get(..name_end.min(16)).unwrap_or_default().to_ascii_lowercase();
     if name.is_empty() && !text.starts_with("<!") && !text.starts_with("<?") {
         out.push('<');
         return text.get(1..).unwrap_or_default();
@@ -229,7 +230,7 @@ mod tests {
             ("<style>p{}</style>x<script>if(a<b)</script>y", "\nx\ny"),
             ("a<!-- <b> -->b", "ab"),
             ("1 < 2", "1 < 2"),
-            ("unclosed <p", "unclosed "),
+            ("unclosed <p", "unclosed \n"),
         ] {
             assert_eq!(html_to_text(html).replace("\n\n\n", "\n\n"), text.to_owned(), "{html:?}");
         }

@@ -105,11 +105,22 @@ impl TransferDecoder {
     }
 }
 
-/// Base64. Octets outside the alphabet are passed over; padding ends a quantum, and more may follow it.
+/// Base64. Octets outside the alphabet are passed over. Padding ends a quantum; more may follow, at once or on the next line,
+/// as from mailers that pad each line. Anything else after padding, a list's footer mostly, is left out.
 #[derive(Clone, Debug, Default)]
 struct Base64 {
     bits: u32,
     digits: u8,
+    padding: Padding,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Padding {
+    #[default]
+    None,
+    Seen,
+    SeenAndLineEnd,
+    Ended,
 }
 
 /// Above 63: no digit.
@@ -138,6 +149,7 @@ impl Base64 {
         loop {
             // Whole quanta, as long as nothing is under way and every octet is a digit.
             while self.digits == 0
+                && self.padding == Padding::None
                 && let Some((&[a, b, c, d], after)) = rest.split_first_chunk::<4>()
             {
                 let (a, b, c, d) = (base64_digit(a), base64_digit(b), base64_digit(c), base64_digit(d));
@@ -153,8 +165,25 @@ impl Base64 {
         }
     }
     fn push_one(&mut self, octet: u8, out: &mut Vec<u8>) {
-        if octet == b'=' {
-            return self.end_quantum(out);
+        match (self.padding, octet) {
+            (Padding::Ended, _) => return,
+            (Padding::None, b'=') if self.digits < 2 => return,
+            (Padding::None, b'=') => {
+                self.end_quantum(out);
+                self.padding = Padding::Seen;
+                return;
+            }
+            (Padding::None, _) => {}
+            (_, b'=' | b'\r' | b' ' | b'\t') => return,
+            (Padding::Seen, b'\n') => {
+                self.padding = Padding::SeenAndLineEnd;
+                return;
+            }
+            _ if base64_digit(octet) > 63 => {
+                self.padding = Padding::Ended;
+                return;
+            }
+            _ => self.padding = Padding::None,
         }
         let digit = base64_digit(octet);
         if digit > 63 {
@@ -342,6 +371,9 @@ mod tests {
         check(b64, "aGVsbG8=aGVsbG8=", b"hellohello");
         check(b64, "a", b"");
         check(b64, "====", b"");
+        check(b64, "aGVsbG8=\r\naGVsbG8=\r\n", b"hellohello");
+        check(b64, "aGVsbG8=\r\n____\r\nlist", b"hello");
+        check(b64, "aGVsbG8=\r\n\r\nlist", b"hello");
     }
 
     #[test]
