@@ -42,7 +42,8 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Dots at odd places stay unquoted: that is how Japanese carriers write and expect them.
-        let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || !c.is_ascii();
+        let atext =
+            |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || !c.is_ascii();
         if !self.local.is_empty() && self.local.chars().all(atext) {
             write!(f, "{}@{}", self.local, self.domain)
         } else {

@@ -13,7 +13,9 @@ impl fmt::Display for AccountId {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z. The only form in which time enters a crate below `server`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct UnixMs(pub u64);
 
 impl UnixMs {

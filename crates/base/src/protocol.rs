@@ -64,6 +64,13 @@ pub trait Protocol: Send {
     /// Called once, before anything is read. Writes the greeting.
     fn greet(&mut self, now: UnixMs, out: &mut Vec<u8>) -> impl Future<Output = Next> + Send;
 
+    /// The peer sent octets before the greeting, without TLS. True when that ends the session: `out` is sent, and nothing is read.
+    /// For protocols whose clients must wait, so that only robots do not.
+    fn spoke_early(&mut self, out: &mut Vec<u8>) -> bool {
+        let _ = out;
+        false
+    }
+
     /// Takes at most one complete command, or a piece of a body in transit, from the front of `input`.
     /// Returns the number of octets consumed (zero means: not complete yet, read more) and what is next.
     /// Called again at once while input remains and the answer is [`Next::Read`] with octets consumed.

@@ -91,7 +91,8 @@ pub struct SessionFacts {
     pub service: Service,
     /// The addresses and the TLS session.
     pub peer: Peer,
-    /// The name given in HELO, EHLO or LHLO: printable, at most 255 octets, otherwise unchecked. Empty before.
+    /// The name given in HELO, EHLO or LHLO: printable US-ASCII without `<>()",;` and backslash or
+    /// backtick, at most 255 octets, otherwise unchecked. Empty before.
     pub helo: String,
     /// Whether it was EHLO or LHLO.
     pub extended: bool,

@@ -254,6 +254,16 @@ impl<R: Reception> Protocol for Session<R> {
         Next::Read
     }
 
+    fn spoke_early(&mut self, out: &mut Vec<u8>) -> bool {
+        // RFC 5321 §3.1: the client waits. A robot that does not would only be slowed down on ports that need a login.
+        let strange = self.facts.service == Service::Mx && self.facts.peer.tls.is_none();
+        if strange {
+            event!(events::SPOKE_EARLY, peer = %self.facts.peer.remote);
+            reply::SPOKE_EARLY.write(out);
+        }
+        strange
+    }
+
     async fn command(&mut self, input: &[u8], now: UnixMs, out: &mut Vec<u8>) -> (usize, Next) {
         self.facts.now = now;
         if input.is_empty() {

@@ -161,3 +161,13 @@ proptest! {
         prop_assert_eq!(path.target, yubin_smtp::codec::path::Target::Mailbox(address));
     }
 }
+
+/// Thousands of them wait at once (S21).
+#[test]
+fn a_session_is_small() {
+    let mut session = session(Service::Mx);
+    assert!(size_of_val(&session) <= 512, "{}", size_of_val(&session));
+    let mut out = Vec::new();
+    let future = session.command(b"NOOP\r\n", UnixMs(0), &mut out);
+    assert!(size_of_val(&future) <= 4_096, "{}", size_of_val(&future));
+}

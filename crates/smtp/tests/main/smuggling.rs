@@ -152,3 +152,15 @@ fn what_stands_behind_starttls_is_of_no_effect_on_the_session() {
     // Greeting and sender are forgotten.
     assert_eq!(feed(&mut session, &[b"RCPT TO:<bob@example.test>\r\n"]), "503 5.5.1 Greet first\r\n");
 }
+
+#[test]
+fn only_strangers_at_the_mx_must_wait_for_the_greeting() {
+    for (service, ends) in [(Service::Mx, true), (Service::Submission, false), (Service::Lmtp, false)] {
+        let listener =
+            Listener::new(Options::new(service, "mx.example.test"), Arc::new(Desk::default()), None);
+        let mut session = Session::new(Arc::new(listener), peer());
+        let mut out = Vec::new();
+        assert_eq!(session.spoke_early(&mut out), ends);
+        assert_eq!(out.starts_with(b"554 5.5.1 "), ends);
+    }
+}

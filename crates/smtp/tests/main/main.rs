@@ -1,5 +1,7 @@
 //! The integration tests of the crate: transcripts, the smuggling matrix, and properties of arbitrary input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // tests, and their helpers, fail that way
+
 mod properties;
 mod smuggling;
 mod world;
