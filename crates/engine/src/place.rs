@@ -8,6 +8,8 @@ pub(crate) mod codec {
     pub(crate) const RAW: u8 = 0;
     /// zstd without a dictionary.
     pub(crate) const ZSTD: u8 = 1;
+    /// zstd with the dictionary `mail-1.dict`.
+    pub(crate) const ZSTD_MAIL_1: u8 = 2;
 }
 
 /// Where a blob is.

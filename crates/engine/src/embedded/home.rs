@@ -72,7 +72,11 @@ impl Drop for Lock {
 pub(super) fn enter(folder: &Path, disk: &dyn Disk) -> Result<Lock, OpenError> {
     let io = |error| OpenError::Io(folder.to_owned(), error);
     let mut make = std::fs::DirBuilder::new();
+    let is_new = !folder.exists();
     make.recursive(true).mode(0o700).create(folder).map_err(io)?;
+    if is_new && let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_folder(parent).map_err(io)?;
+    }
     let strangers = std::fs::read_dir(folder).map_err(io)?.flatten().any(|entry| entry.file_name() != "lock");
     let lock =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"));
