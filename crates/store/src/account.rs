@@ -9,8 +9,14 @@ mod fold;
 mod lifecycle;
 mod load;
 mod mailboxes;
+mod purge;
 
 mod read;
+mod verify;
+
+pub use purge::Purged;
+pub use verify::Report;
+pub(crate) use verify::visit_blobs;
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -17,7 +17,7 @@ impl Flags {
     pub const DELETED: Self = Self(8);
     /// `\Draft`
     pub const DRAFT: Self = Self(16);
-    /// Every flag there is.
+    /// Every system flag.
     pub const ALL: Self = Self(31);
     /// No flag of any protocol, and nothing a client can change: set by append on messages whose line ends are not all CRLF,
     /// or that do not end with one, so that POP3 knows whose size on the wire differs from the stored one.

@@ -31,6 +31,10 @@ yubin_base::limits! {
     SHARED_COMMIT_OCTETS: usize = 1_000_000, "octets";
     /// Message-IDs of one message that are looked up for its thread
     THREAD_REFERENCES: usize = 16, "Message-IDs";
+    /// a longer one is no Message-ID, and tells nothing
+    MESSAGE_ID_OCTETS: usize = 998, "octets";
+    /// Delivered-To fields that are kept, to find loops
+    DELIVERED_TO: usize = 100, "fields";
     /// threads that one Message-ID can lead to, under different subjects
     THREADS_PER_MESSAGE_ID: usize = 8, "threads";
     /// a repeated delivery finds the first one for this long: longer than any queue lives
@@ -41,6 +45,8 @@ yubin_base::limits! {
     LOG_KEPT_S: u64 = 2_592_000, "seconds";
     /// pairs of one read while an account is scanned
     SCAN_PAIRS: usize = 512, "pairs";
+    /// problems that one check of an account tells
+    PROBLEMS: usize = 1_000, "sentences";
     /// documents whose content goes in one call of purge
     PURGE_DOCS: usize = 2_000, "messages";
 }

@@ -33,6 +33,8 @@ pub struct Staged {
     pub received_fields: u32,
     /// `Delivered-To` values as found, bounded.
     pub delivered_to: Vec<String>,
+    /// Whether a line end is not CRLF, or the last line has none: then the message has more octets where CRLF is a must (POP3).
+    pub line_ends: bool,
 }
 
 /// One message to append.

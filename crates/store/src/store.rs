@@ -4,9 +4,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use yubin_base::{AccountId, UnixMs, ports::Random};
-use yubin_engine::{CommitError, Engine};
+use yubin_engine::{BlobRef, CommitError, Engine, Key};
 
-use crate::{Account, Stager, StoreError, cache::Cache, limits};
+use crate::{
+    Account, Report, Stager, StoreError,
+    account::visit_blobs,
+    cache::Cache,
+    limits,
+    tables::{self, codec::damaged, message},
+};
 
 /// Settings. Arrive as values.
 #[derive(Clone, Debug)]
@@ -118,9 +124,63 @@ impl Store {
         &self.core.options
     }
 
+    /// fsck, level 1: checks that an account's tables agree; puts right what follows from the rest when `repair`.
+    pub async fn verify_account(&self, id: AccountId, repair: bool) -> Result<Report, StoreError> {
+        self.account(id).await?.verify(repair).await
+    }
+
+    /// Every account that has tables, in no order that means anything.
+    pub async fn accounts(&self) -> Result<Vec<AccountId>, StoreError> {
+        let mut found = Vec::new();
+        for (part, mut from) in tables::parts() {
+            let view = self.core.engine.view(part).await?;
+            let to = after(&from);
+            while let Some((key, _)) = view.scan(&from, &to, false, 1).await?.first() {
+                let Some(id) = tables::account_of(key) else { break };
+                found.push(id);
+                (_, from) = tables::everything(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Names every blob that an account still needs, for the engine's collection of garbage.
+    pub async fn live_blobs(&self, visit: &mut (dyn FnMut(&BlobRef) + Send)) -> Result<(), StoreError> {
+        for id in self.accounts().await? {
+            let (mut from, to) = message::range(id);
+            loop {
+                // A snapshot a piece: records never change, and what comes in meanwhile is too young to be collected.
+                let view = self.core.engine.view(tables::part(id)).await?;
+                let rows = view.scan(&from, &to, false, limits::SCAN_PAIRS).await?;
+                for (key, value) in &rows {
+                    // One damaged row must stop the collection: what it names is not known.
+                    if !visit_blobs(key, value, visit) {
+                        return Err(damaged("a message", key));
+                    }
+                }
+                let Some((last, _)) = rows.last().filter(|_| rows.len() >= limits::SCAN_PAIRS) else { break };
+                from.clone_from(last);
+                from.push(0);
+            }
+        }
+        Ok(())
+    }
+
     /// How much of the store is in memory.
     pub fn loaded(&self) -> LoadedAccounts {
         let (accounts, octets) = self.cache.lock().loaded();
         LoadedAccounts { accounts: accounts as u64, octets: octets as u64 }
     }
+}
+
+/// The first key after all that begin with this one.
+fn after(prefix: &[u8]) -> Key {
+    let mut key = prefix.to_vec();
+    while let Some(last) = key.pop() {
+        if let Some(next) = last.checked_add(1) {
+            key.push(next);
+            break;
+        }
+    }
+    key
 }

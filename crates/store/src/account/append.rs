@@ -214,6 +214,12 @@ impl Account {
 }
 
 impl Prepared {
+    /// The flags that its row begins with.
+    fn flags(&self) -> Flags {
+        let flags = Flags(self.new.flags.0 & Flags::ALL.0);
+        if self.new.staged.line_ends { flags.with(Flags::LINE_ENDS) } else { flags }
+    }
+
     /// What it adds to a commit, roughly, in octets.
     fn octets(&self) -> usize {
         let content = match &self.content {
@@ -321,7 +327,7 @@ impl Appends<'_> {
             target.rows.push(Row {
                 uid: place.uid,
                 doc,
-                flags: Flags(message.new.flags.0 & Flags::ALL.0),
+                flags: message.flags(),
                 keywords: bits_of(&target.keywords, &message.new.keywords),
                 modseq,
                 internal_date: message.new.internal_date,

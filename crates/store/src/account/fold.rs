@@ -23,13 +23,8 @@ const PIECE_OPS: usize = 2_000;
 impl Account {
     /// Rewrites the chunks when enough has changed. A failure is left for the next time.
     pub(super) async fn fold_if_due(&self, writer: &mut Writer) {
-        let weight = || writer.recent.iter().flat_map(|e| &e.changes).map(Change::weight).sum::<usize>();
-        let due = writer.recent.len() >= limits::UNFOLDED_COMMITS
-            || writer
-                .recent
-                .last()
-                .is_some_and(|e| e.changes.len() > 1 || e.changes.iter().any(|c| c.weight() > 64))
-                && weight() >= limits::UNFOLDED_ROWS;
+        let weight: usize = writer.recent.iter().flat_map(|entry| &entry.changes).map(Change::weight).sum();
+        let due = writer.recent.len() >= limits::UNFOLDED_COMMITS || weight >= limits::UNFOLDED_ROWS;
         if due {
             let _ = self.fold(writer).await;
         }

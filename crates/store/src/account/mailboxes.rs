@@ -74,7 +74,7 @@ impl Account {
             if state.mailboxes.values().any(|other| names::is_below(&other.name, &opened.name)) {
                 make(&mut plan, &opened.name, None, true, now);
             } else {
-                drop_empty_parents(&mut plan, &state, &BTreeSet::from([mailbox]), &opened.name);
+                drop_empty_parents(&mut plan, &state, &BTreeSet::from([mailbox]), &opened.name, None);
             }
             self.let_go(&mut plan, docs, now);
             if let Some(change) = self.done(&mut writer, plan, mailbox, now).await? {
@@ -235,14 +235,21 @@ fn check_count(state: &AccountState, plan: &Plan) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Names that only held others go with the last of those.
-fn drop_empty_parents(plan: &mut Plan, state: &AccountState, gone: &BTreeSet<MailboxId>, name: &str) {
+/// Names that only held others go with the last of those. `new` is a name that comes with the same change.
+fn drop_empty_parents(
+    plan: &mut Plan,
+    state: &AccountState,
+    gone: &BTreeSet<MailboxId>,
+    name: &str,
+    new: Option<&str>,
+) {
     let mut gone = gone.clone();
     let parents: Vec<&str> = names::parents(name).collect();
     for parent in parents.into_iter().rev() {
         let Some(found) = named(state, parent) else { continue };
         let below = |other: &MailboxState| !gone.contains(&other.id) && names::is_below(&other.name, parent);
-        if !found.no_select || state.mailboxes.values().any(|other| below(other)) {
+        let needed = new.is_some_and(|new| names::is_below(new, parent)) || state.mailboxes.values().any(|m| below(m));
+        if !found.no_select || needed {
             return;
         }
         gone.insert(found.id);
@@ -276,12 +283,7 @@ fn rename(
         plan.changes.push(Change::Renamed { mailbox: other.id, name: new });
     }
     make_parents(plan, state, name, now);
-    let keeps = |parent: &MailboxState| names::is_below(name, &parent.name);
-    let parents: Vec<&str> = names::parents(&mailbox.name).collect();
-    let stays = parents.iter().filter_map(|p| named(state, p)).find(|p| keeps(p)).is_some();
-    if !stays {
-        drop_empty_parents(plan, state, &moved, &mailbox.name);
-    }
+    drop_empty_parents(plan, state, &moved, &mailbox.name, Some(name));
     Ok(())
 }
 

@@ -16,6 +16,16 @@ pub(crate) fn key(account: AccountId, mailbox: MailboxId, first: Uid) -> Key {
     key
 }
 
+/// Where the table begins.
+pub(crate) fn table(account: AccountId) -> Key {
+    super::table(account, b'i')
+}
+
+/// Where the table ends.
+pub(crate) fn table_end(account: AccountId) -> Key {
+    super::table_end(account, b'i')
+}
+
 /// The bounds of a mailbox's chunks.
 pub(crate) fn range(account: AccountId, mailbox: MailboxId) -> (Key, Key) {
     let mut to = super::table(account, b'i');

@@ -20,9 +20,6 @@ impl Writer {
     pub(crate) fn u8(&mut self, n: u8) {
         self.0.push(n);
     }
-    pub(crate) fn u16(&mut self, n: u16) {
-        self.0.extend_from_slice(&n.to_be_bytes());
-    }
     pub(crate) fn u32(&mut self, n: u32) {
         self.0.extend_from_slice(&n.to_be_bytes());
     }
@@ -86,17 +83,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.chunk::<1>().map(|[n]| n)
     }
-    pub(crate) fn u16(&mut self) -> Option<u16> {
-        self.chunk().map(u16::from_be_bytes)
-    }
     pub(crate) fn u32(&mut self) -> Option<u32> {
         self.chunk().map(u32::from_be_bytes)
     }
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.chunk().map(u64::from_be_bytes)
-    }
-    pub(crate) fn id(&mut self) -> Option<[u8; 16]> {
-        self.chunk()
     }
     pub(crate) fn int(&mut self) -> Option<u64> {
         let mut n = 0u64;

@@ -92,6 +92,7 @@ fn bare(blob: BlobRef) -> Staged {
         structure: Vec::new(),
         received_fields: 0,
         delivered_to: Vec::new(),
+        line_ends: false,
     }
 }
 
@@ -115,6 +116,7 @@ impl Staged {
         w.octets(&self.structure);
         w.int(u64::from(self.received_fields));
         write_texts(&mut w, &self.delivered_to);
+        w.u8(u8::from(self.line_ends));
         w.bare()
     }
 
@@ -136,6 +138,7 @@ impl Staged {
             structure: r.octets()?.to_vec(),
             received_fields: r.int32()?,
             delivered_to: read_texts(&mut r)?,
+            line_ends: r.u8()? != 0,
         };
         r.end().map(|()| staged)
     }
@@ -185,6 +188,7 @@ mod tests {
             structure: vec![1, 2, 3],
             received_fields: 2,
             delivered_to: vec!["ann@example.test".into()],
+            line_ends: true,
         }
     }
 
@@ -196,7 +200,7 @@ mod tests {
             "01210000000000000009070707070707070707070707070707076900636f6e74656e74010361406202036340640365406605\
              6c756e636801054e494c290328312903283229030102030201"
                 .replace("01054e494c29", "0105284e494c29")
-                + "10616e6e406578616d706c652e74657374"
+                + "10616e6e406578616d706c652e7465737401"
         );
         assert_eq!(Staged::decode(&staged().encode()), Some(staged()));
         let bare = Staged { message_id: None, sent_date: None, references: vec![], ..staged() };

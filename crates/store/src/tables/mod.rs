@@ -69,6 +69,20 @@ pub(crate) fn everything(account: AccountId) -> (Key, Key) {
     (table(account, 0), table(account, 0xff))
 }
 
+/// Every part that may hold accounts, with the beginning of its accounts' keys.
+pub(crate) fn parts() -> impl Iterator<Item = (Part, Key)> {
+    (0..1u16 << SHARDS_BITS).map(|shard| {
+        let [high, low] = shard.to_be_bytes();
+        (Part(u32::from(shard)), vec![b'a', high, low])
+    })
+}
+
+/// The account of a key.
+pub(crate) fn account_of(key: &[u8]) -> Option<AccountId> {
+    let id = key.get(3..11)?.try_into().ok()?;
+    Some(AccountId(u64::from_be_bytes(id)))
+}
+
 /// Octets before a table's own part of a key.
 pub(crate) const PREFIX_OCTETS: usize = 12;
 

@@ -5,4 +5,6 @@ mod support;
 mod append;
 mod flags;
 mod mailboxes;
+mod model;
 mod read;
+mod simulation;
