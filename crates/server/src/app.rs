@@ -59,7 +59,7 @@ fn failed(what: &str) -> impl Fn(&dyn fmt::Display) -> AppError + '_ {
 impl App {
     /// Opens the store in the data folder, or makes one there.
     pub async fn open(config: Arc<Config>) -> Result<Self, AppError> {
-        let folder = &config.server.data;
+        let folder = config.server.store();
         let reserve = config.limits.disk_reserve_octets;
         let default_reserve = crate::config::Limits::default().disk_reserve_octets;
         let options = EmbeddedOptions {
@@ -67,7 +67,8 @@ impl App {
             reserve_octets: (reserve != default_reserve).then_some(reserve),
             ..EmbeddedOptions::default()
         };
-        let engine = EmbeddedEngine::open(folder, options).map_err(|e| failed("The store cannot be opened")(&e))?;
+        let engine =
+            EmbeddedEngine::open(&folder, options).map_err(|e| failed("The store cannot be opened")(&e))?;
         let shared: Arc<dyn Engine> = Arc::new(engine.clone());
         let random = Arc::new(SystemRandom);
         let cost = Argon2Cost {
@@ -108,7 +109,7 @@ impl App {
         let stats = self.engine.stats();
         Readings {
             queued: self.delivery.queue().len(),
-            accounts_loaded: self.store.loaded() as u64,
+            accounts_loaded: self.store.loaded().accounts,
             writable: self.engine.health() == Health::Writable,
             commits: stats.batches,
             flushes: stats.body_flushes + 2 * stats.metadata_flushes,
@@ -159,8 +160,12 @@ impl Running {
             Some(certificate) => Some(certificate.acceptor().map_err(|e| failed("TLS")(&e))?),
             None => None,
         };
-        let shared =
-            Shared { gate: self.gate.clone(), tls, stop: self.stop.subscribe(), metrics: self.metrics.clone() };
+        let shared = Shared {
+            gate: self.gate.clone(),
+            tls,
+            stop: self.stop.subscribe(),
+            metrics: self.metrics.clone(),
+        };
         for Bound { protocol, socket } in sockets {
             self.listen(protocol, socket, shared.clone());
         }
@@ -202,7 +207,13 @@ impl Running {
         }
     }
 
-    fn listen_smtp(&mut self, protocol: ListenerProtocol, service: Service, socket: TcpListener, shared: Shared) {
+    fn listen_smtp(
+        &mut self,
+        protocol: ListenerProtocol,
+        service: Service,
+        socket: TcpListener,
+        shared: Shared,
+    ) {
         let config = &self.app.config;
         let options = SmtpOptions {
             plaintext_login: config.mail.plaintext_passwords,

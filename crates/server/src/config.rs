@@ -237,6 +237,11 @@ impl Default for Password {
 }
 
 impl Server {
+    /// The folder of the store itself; what else is ours stands beside it in the data folder.
+    pub fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
     /// Where the admin socket is.
     pub fn admin_socket(&self) -> PathBuf {
         if self.admin_socket.as_os_str().is_empty() {
@@ -336,7 +341,10 @@ impl Config {
             );
         }
         if self.mail.subaddress_separator.chars().count() > 1 {
-            return fail("mail.subaddress_separator is longer than one character", "Use one, for instance \"+\".");
+            return fail(
+                "mail.subaddress_separator is longer than one character",
+                "Use one, for instance \"+\".",
+            );
         }
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return fail("a limit of connections is zero", "Nobody could connect; give at least 1.");
@@ -468,7 +476,9 @@ mod tests {
     fn every_key_is_explained() {
         let mut config = Config::default();
         config.http.address = Some("127.0.0.1:8080".parse().unwrap());
-        config.listener.push(Listener { protocol: ListenerProtocol::Smtp, address: "127.0.0.1:25".parse().unwrap() });
+        config
+            .listener
+            .push(Listener { protocol: ListenerProtocol::Smtp, address: "127.0.0.1:25".parse().unwrap() });
         let shown: toml::Table = config.show().parse().expect("TOML");
         let mut keys = Vec::new();
         for (section, value) in &shown {

@@ -19,7 +19,11 @@ pub async fn collect(app: &App) -> Result<GarbageReport, ReadError> {
             let mut found: Vec<BlobRef> = Vec::new();
             runtime.block_on(async {
                 // The queue first: what leaves it meanwhile is found in a mailbox.
-                app.delivery.queue().live_blobs(&mut |blob| found.push(blob.clone())).await.map_err(queue_error)?;
+                app.delivery
+                    .queue()
+                    .live_blobs(&mut |blob| found.push(blob.clone()))
+                    .await
+                    .map_err(queue_error)?;
                 app.store.live_blobs(&mut |blob| found.push(blob.clone())).await.map_err(store_error)
             })?;
             found.iter().for_each(&mut *visit);

@@ -119,7 +119,8 @@ pub fn bind(listener: &Listener, inherited: &mut Inherited) -> io::Result<TcpLis
     let socket = match inherited.matching(listener.address) {
         Some(socket) => socket,
         None => {
-            let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, Some(Transport::TCP))?;
+            let socket =
+                Socket::new(Domain::for_address(listener.address), Type::STREAM, Some(Transport::TCP))?;
             socket.set_reuse_address(true)?;
             if listener.address.is_ipv6() {
                 socket.set_only_v6(false)?;
@@ -177,7 +178,11 @@ where
 }
 
 /// A panic in a session ends that connection and nothing else.
-async fn watched(connection: impl Future<Output = ()> + Send + 'static, remote: SocketAddr, protocol: ListenerProtocol) {
+async fn watched(
+    connection: impl Future<Output = ()> + Send + 'static,
+    remote: SocketAddr,
+    protocol: ListenerProtocol,
+) {
     use futures_util::FutureExt;
     let caught = std::panic::AssertUnwindSafe(connection).catch_unwind().await;
     if caught.is_err() {

@@ -104,7 +104,8 @@ pub async fn start(
 
 /// Returns when SIGTERM or SIGINT comes. SIGHUP reads the certificate again.
 pub async fn until_stopped(certificate: Option<Arc<Certificate>>) {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let signals =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         // Without signals there is no way to stop but by force; go on serving.
         return std::future::pending().await;

@@ -11,13 +11,8 @@ pub(crate) fn received(hostname: &str, session: &SessionFacts, envelope: &Envelo
     let helo = comment_safe(if session.helo.is_empty() { "unknown" } else { &session.helo });
     // Where a user submits from is nobody's business but ours; the log has it.
     let from = match (session.service, &session.authenticated) {
-        (Service::Submission, Some(_)) => "authenticated user".to_owned(),
+        (Service::Submission, Some(_)) => format!("{hostname} (authenticated user)"),
         _ => format!("{helo} ([{}])", literal(session.peer.remote.ip())),
-    };
-    let from = if session.service == Service::Submission && session.authenticated.is_some() {
-        format!("localhost ({from})")
-    } else {
-        from
     };
     let with = session.with_protocol(envelope.mail.smtputf8);
     let tls = match &session.peer.tls {

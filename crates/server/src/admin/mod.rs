@@ -88,6 +88,8 @@ pub enum Request {
         name: String,
         /// Its new address.
         address: String,
+        /// Whether the old address leads to it from now on.
+        keep_alias: bool,
     },
     /// Removes an account and its mail.
     AccountRemove {
@@ -254,9 +256,7 @@ pub async fn execute(app: &App, request: Request) -> Reply {
 /// The request's name alone: its values may hold passwords.
 fn name_of(request: &Request) -> String {
     match serde_json::to_value(request) {
-        Ok(Value::Object(fields)) => {
-            fields.get("do").and_then(Value::as_str).unwrap_or_default().to_owned()
-        }
+        Ok(Value::Object(fields)) => fields.get("do").and_then(Value::as_str).unwrap_or_default().to_owned(),
         _ => String::new(),
     }
 }

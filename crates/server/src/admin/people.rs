@@ -13,9 +13,9 @@ use crate::app::{App, create_mailboxes};
 impl From<DirectoryError> for AdminError {
     fn from(error: DirectoryError) -> Self {
         let class = match &error {
-            DirectoryError::NoSuchDomain(_) | DirectoryError::NoSuchAccount(_) | DirectoryError::NoSuchAlias(_) => {
-                AdminErrorClass::NotFound
-            }
+            DirectoryError::NoSuchDomain(_)
+            | DirectoryError::NoSuchAccount(_)
+            | DirectoryError::NoSuchAlias(_) => AdminErrorClass::NotFound,
             DirectoryError::Busy => AdminErrorClass::Failed,
             _ => AdminErrorClass::Refused,
         };
@@ -60,7 +60,14 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
         }
         Request::DomainList => Ok(directory.domains().iter().map(|d| domain(d)).collect()),
         Request::DomainShow { name } => Ok(domain(&*directory.domain(&name)?)),
-        Request::AccountAdd { address, password, password_hash, display_name, quota_octets, quota_messages } => {
+        Request::AccountAdd {
+            address,
+            password,
+            password_hash,
+            display_name,
+            quota_octets,
+            quota_messages,
+        } => {
             let new = NewAccount {
                 address,
                 display_name: display_name.unwrap_or_default(),
@@ -96,8 +103,8 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
             directory.set_password(&name, new_password(password, password_hash)?).await?;
             show(app, &name).await
         }
-        Request::AccountRename { name, address } => {
-            directory.rename_account(&name, &address).await?;
+        Request::AccountRename { name, address, keep_alias } => {
+            directory.rename_account(&name, &address, keep_alias).await?;
             show(app, &address).await
         }
         Request::AccountRemove { name } => {

@@ -88,7 +88,10 @@ pub async fn ask(path: &Path, request: &Request) -> Reply {
     let unreachable = |error: io::Error| {
         AdminError::new(
             AdminErrorClass::Unreachable,
-            format!("No server answers on {}: {error}. Start it, or name its socket with --socket.", path.display()),
+            format!(
+                "No server answers on {}: {error}. Start it, or name its socket with --socket.",
+                path.display()
+            ),
         )
     };
     let failed = |error: &dyn std::fmt::Display| AdminError::new(AdminErrorClass::Failed, error);

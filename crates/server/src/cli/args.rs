@@ -277,6 +277,9 @@ pub enum AccountCommand {
         name: String,
         /// The new address
         address: String,
+        /// Let the old address lead to it from now on
+        #[arg(long)]
+        keep_alias: bool,
     },
     /// Remove an account and its mail
     Remove {

@@ -15,7 +15,9 @@ use crate::{
     config::{Config, OPTIONS},
     dev, start,
 };
-use args::{AccountCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand, QueueCommand};
+use args::{
+    AccountCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand, QueueCommand,
+};
 
 /// Exit codes, as `yubin --help` lists them.
 pub mod exit {
@@ -44,7 +46,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("yubin").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("yubin").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("yubin: the system gives no threads: {error}");
@@ -141,10 +144,15 @@ fn run_config(command: ConfigCommand, common: &args::Common) -> u8 {
 }
 
 fn explain(key: Option<&str>, json: bool) -> u8 {
-    let found: Vec<_> =
-        OPTIONS.iter().filter(|o| key.is_none_or(|k| o.key == k || o.key.starts_with(&format!("{k}.")))).collect();
+    let found: Vec<_> = OPTIONS
+        .iter()
+        .filter(|o| key.is_none_or(|k| o.key == k || o.key.starts_with(&format!("{k}."))))
+        .collect();
     if found.is_empty() {
-        eprintln!("yubin: there is no key {:?}; `yubin config explain` lists them all.", key.unwrap_or_default());
+        eprintln!(
+            "yubin: there is no key {:?}; `yubin config explain` lists them all.",
+            key.unwrap_or_default()
+        );
         return exit::NOT_FOUND;
     }
     if json {
@@ -170,8 +178,8 @@ async fn ask(common: &args::Common, request: Request) -> Reply {
     let (config, socket) = match &common.data {
         Some(data) => (offline_config(data.clone()), data.join("admin.sock")),
         None => {
-            let config = Config::load(&common.config)
-                .map_err(|e| AdminError::new(AdminErrorClass::Refused, e))?;
+            let config =
+                Config::load(&common.config).map_err(|e| AdminError::new(AdminErrorClass::Refused, e))?;
             let socket = config.server.admin_socket();
             (config, socket)
         }
@@ -182,9 +190,9 @@ async fn ask(common: &args::Common, request: Request) -> Reply {
             reply => return reply,
         }
     }
-    if !config.server.data.is_dir() {
+    if !config.server.store().is_dir() {
         return Err(unreachable(format!(
-            "There is no data folder {}, and no server answers.",
+            "No server answers, and {} holds no store.",
             config.server.data.display()
         )));
     }
@@ -265,13 +273,9 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
         }
         AccountCommand::Enable { name } => set(name, Some(true)),
         AccountCommand::Disable { name } => set(name, Some(false)),
-        AccountCommand::Set { name, display_name, message_octets_max } => Request::AccountSet {
-            name,
-            enabled: None,
-            display_name,
-            quota: None,
-            message_octets_max,
-        },
+        AccountCommand::Set { name, display_name, message_octets_max } => {
+            Request::AccountSet { name, enabled: None, display_name, quota: None, message_octets_max }
+        }
         AccountCommand::Quota { name, quota } => Request::AccountSet {
             name,
             enabled: None,
@@ -279,7 +283,9 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
             quota: Some(QuotaSetting { octets: quota.quota_octets, messages: quota.quota_messages }),
             message_octets_max: None,
         },
-        AccountCommand::Rename { name, address } => Request::AccountRename { name, address },
+        AccountCommand::Rename { name, address, keep_alias } => {
+            Request::AccountRename { name, address, keep_alias }
+        }
         AccountCommand::Remove { name } => Request::AccountRemove { name },
         AccountCommand::List => Request::AccountList,
         AccountCommand::Show { name } => Request::AccountShow { name },

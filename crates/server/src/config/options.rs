@@ -13,7 +13,12 @@ pub struct OptionHelp {
     pub help: &'static str,
 }
 
-const fn option(key: &'static str, value: &'static str, default: &'static str, help: &'static str) -> OptionHelp {
+const fn option(
+    key: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> OptionHelp {
     OptionHelp { key, value, default, help }
 }
 
