@@ -309,3 +309,148 @@ impl Input {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use tokio::net::TcpListener;
+    use yubin_base::UnixMs;
+
+    /// A protocol of one-word lines: echoes, counts to many, starts TLS, waits, closes.
+    struct Toy {
+        said: Arc<Mutex<Vec<String>>>,
+        left: u32,
+        tls: bool,
+        knock: Arc<tokio::sync::Notify>,
+        patience_s: u32,
+    }
+
+    impl Protocol for Toy {
+        async fn greet(&mut self, _: UnixMs, out: &mut Vec<u8>) -> Next {
+            out.extend_from_slice(b"hello\n");
+            Next::Read
+        }
+        async fn command(&mut self, input: &[u8], _: UnixMs, out: &mut Vec<u8>) -> (usize, Next) {
+            let Some(end) = input.iter().position(|b| *b == b'\n') else { return (0, Next::Read) };
+            let word = String::from_utf8_lossy(&input[..end]).into_owned();
+            self.said.lock().unwrap().push(word.clone());
+            let next = match word.as_str() {
+                "count" => {
+                    self.left = 100_000;
+                    Next::More
+                }
+                "tls" => Next::StartTls,
+                "late" => Next::Delay(1),
+                "close" => Next::Close,
+                "panic" => panic!("a bug in a session"),
+                _ => Next::Read,
+            };
+            out.extend_from_slice(format!("{word} ok\n").as_bytes());
+            (end + 1, next)
+        }
+        async fn more(&mut self, _: UnixMs, out: &mut Vec<u8>) -> Next {
+            let piece = self.left.min(10_000);
+            out.extend(std::iter::repeat_n(b'.', piece as usize));
+            self.left -= piece;
+            if self.left > 0 { Next::More } else { Next::Read }
+        }
+        async fn wake(&mut self) {
+            self.knock.notified().await;
+        }
+        async fn woken(&mut self, _: UnixMs, out: &mut Vec<u8>) -> Next {
+            out.extend_from_slice(b"knock\n");
+            Next::Read
+        }
+        fn tls_started(&mut self, _: TlsInfo) {
+            self.tls = true;
+        }
+        fn patience_s(&self) -> u32 {
+            self.patience_s
+        }
+        fn input_octets_max(&self) -> usize {
+            5_000
+        }
+        fn farewell(&mut self, why: Farewell, out: &mut Vec<u8>) {
+            out.extend_from_slice(format!("bye {why:?}\n").as_bytes());
+        }
+    }
+
+    struct Scene {
+        client: TcpStream,
+        said: Arc<Mutex<Vec<String>>>,
+        knock: Arc<tokio::sync::Notify>,
+        stop: watch::Sender<bool>,
+        ended: tokio::task::JoinHandle<Ended>,
+    }
+
+    async fn scene(patience_s: u32) -> Scene {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let (said, knock) = (Arc::default(), Arc::new(tokio::sync::Notify::new()));
+        let session =
+            Toy { said: Arc::clone(&said), left: 0, tls: false, knock: knock.clone(), patience_s };
+        let (certificate, _) = crate::tls::Certificate::self_signed(vec!["localhost".into()]).unwrap();
+        let tls = Some(certificate.acceptor().unwrap());
+        let stop = watch::Sender::new(false);
+        let connection = Connection { stream: Stream::Plain(tcp), session, tls, stop: stop.subscribe() };
+        let ended = tokio::spawn(connection.run());
+        Scene { client, said, knock, stop, ended }
+    }
+
+    async fn everything(client: &mut TcpStream) -> String {
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn pipelined_commands_are_answered_in_order_and_long_answers_whole() {
+        let mut scene = scene(60).await;
+        scene.client.write_all(b"a\nb\ncount\nlate\nc\nclose\nnever\n").await.unwrap();
+        let text = everything(&mut scene.client).await;
+        let dots = ".".repeat(100_000);
+        assert_eq!(text, format!("hello\na ok\nb ok\ncount ok\n{dots}late ok\nc ok\nclose ok\n"));
+        assert_eq!(scene.ended.await.unwrap(), Ended::Closed);
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_before_the_handshake_is_dropped() {
+        let mut scene = scene(60).await;
+        scene.client.write_all(b"a\ntls\ninjected\n").await.unwrap();
+        let mut start = [0; 17];
+        scene.client.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"hello\na ok\ntls ok");
+        drop(scene.client);
+        assert_eq!(scene.ended.await.unwrap(), Ended::TlsFailed);
+        assert_eq!(*scene.said.lock().unwrap(), ["a", "tls"]);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_cut_off() {
+        let mut scene = scene(60).await;
+        scene.client.write_all(&[b'x'; 6_000]).await.unwrap();
+        assert_eq!(everything(&mut scene.client).await, "hello\nbye InputTooLong\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::InputTooLong);
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_told_and_let_go() {
+        let mut scene = scene(0).await;
+        assert_eq!(everything(&mut scene.client).await, "hello\nbye Timeout\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::Timeout);
+    }
+
+    #[tokio::test]
+    async fn a_session_speaks_unasked_and_ends_with_the_server() {
+        let mut scene = scene(60).await;
+        scene.knock.notify_one();
+        let mut start = [0; 12];
+        scene.client.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"hello\nknock\n");
+        scene.stop.send_replace(true);
+        assert_eq!(everything(&mut scene.client).await, "bye Shutdown\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::Shutdown);
+    }
+}

@@ -149,7 +149,7 @@ mod tests {
             { "name": "ann@example.test", "quota_octets": null, "messages": 3 },
             { "name": "bob@example.test", "quota_octets": null, "messages": 12 },
         ]);
-        assert_eq!(text(&rows), "MESSAGES  NAME\n3         ann@example.test\n12        bob@example.test\n");
+        assert_eq!(text(&rows), "NAME              MESSAGES\nann@example.test  3\nbob@example.test  12\n");
         assert_eq!(text(&json!([])), "none\n");
     }
 
