@@ -19,6 +19,10 @@ yubin_base::limits! {
     ORCPT_OCTETS: usize = 500, "octets";
     /// At least 100 by RFC 5321 §4.5.3.1.8; announced in LIMITS (RFC 9422).
     RECIPIENTS_PER_MESSAGE: usize = 1_000, "recipients";
+    /// Recipients that are taken however long they are; the floor of RFC 5321 §4.5.3.1.8.
+    RECIPIENTS_OF_ANY_LENGTH: usize = 100, "recipients";
+    /// What the paths and parameters of further recipients may take, so that a stranger's envelope stays small.
+    RECIPIENT_TEXT_OCTETS: usize = 65_536, "octets";
     /// One session does not go on for ever; announced in LIMITS (RFC 9422).
     MESSAGES_PER_SESSION: u32 = 1_000, "messages";
     /// Commands that lead nowhere (NOOP, RSET, VRFY, EHLO) in a session.

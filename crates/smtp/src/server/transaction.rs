@@ -5,8 +5,8 @@ use crate::{
         body::{BodyDecoder, Framing, Piece},
         reply,
     },
-    envelope::{BodyType, Envelope},
-    limits::OVERRUN_OCTETS,
+    envelope::{BodyType, Envelope, MailFrom, RcptTo},
+    limits::{OVERRUN_OCTETS, RECIPIENT_TEXT_OCTETS, RECIPIENTS_OF_ANY_LENGTH},
     server::{
         options::{BareNewlinePolicy, Options},
         ports::{Accepted, BodyFacts, BodySink, Refusal},
@@ -17,6 +17,29 @@ use crate::{
 pub(super) struct Transaction<B> {
     pub envelope: Envelope,
     pub body: Option<Incoming<B>>,
+    /// Octets of the recipients' paths and parameters.
+    pub recipient_octets: usize,
+}
+
+impl<B> Transaction<B> {
+    /// Begins with a sender.
+    pub fn new(mail: MailFrom) -> Self {
+        Self { envelope: Envelope { mail, recipients: Vec::new() }, body: None, recipient_octets: 0 }
+    }
+
+    /// Whether no further recipient has a place.
+    pub fn is_full(&self, options: &Options) -> bool {
+        let recipients = self.envelope.recipients.len();
+        let long = self.recipient_octets > RECIPIENT_TEXT_OCTETS;
+        recipients >= options.recipients_max || long && recipients >= RECIPIENTS_OF_ANY_LENGTH
+    }
+
+    /// Adds a recipient.
+    pub fn add(&mut self, rcpt: RcptTo) {
+        let orcpt_octets = rcpt.orcpt.as_ref().map_or(0, |orcpt| orcpt.address.len());
+        self.recipient_octets += rcpt.original.len() * 2 + orcpt_octets;
+        self.envelope.recipients.push(rcpt);
+    }
 }
 
 /// A body while it passes. After the first thing that is wrong with it, the rest is read and dropped.

@@ -4,7 +4,7 @@ use yubin_base::{Next, event};
 
 use crate::{
     codec::{parameters, reply},
-    envelope::{Envelope, MailFrom},
+    envelope::MailFrom,
     events,
     server::{Session, options::Login, ports::Reception, shown, transaction::Transaction},
 };
@@ -37,8 +37,7 @@ pub(crate) async fn handle<R: Reception>(
             sender = %written(&mail), code = refusal.reply().code, text = %refusal.reply().text);
         return session.refuse_by_policy(&refusal, out);
     }
-    let envelope = Envelope { mail, recipients: Vec::new() };
-    session.transaction = Some(Box::new(Transaction { envelope, body: None }));
+    session.transaction = Some(Box::new(Transaction::new(mail)));
     reply::SENDER_OK.write(out);
     Next::Read
 }

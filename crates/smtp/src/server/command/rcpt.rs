@@ -25,7 +25,7 @@ pub(crate) async fn handle<R: Reception>(
         Err(reply) => return session.refuse(reply, out),
     };
     // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
-    if envelope.recipients.len() >= session.options().recipients_max {
+    if transaction.is_full(session.options()) {
         reply::TOO_MANY_RECIPIENTS.write(out);
         return Next::Read;
     }
@@ -38,7 +38,7 @@ pub(crate) async fn handle<R: Reception>(
         return session.refuse_by_policy(&refusal, out);
     }
     if let Some(transaction) = &mut session.transaction {
-        transaction.envelope.recipients.push(rcpt);
+        transaction.add(rcpt);
     }
     reply::RECIPIENT_OK.write(out);
     Next::Read
