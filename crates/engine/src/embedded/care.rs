@@ -130,11 +130,12 @@ impl EmbeddedEngine {
                 report.record_octets += u64::from(at.octets);
             });
             match walked {
-                Ok((readable, end)) if readable < end => report.problem(format!(
-                    "segment {number:08}: damaged at offset {readable}; the {} octets behind it were not checked",
-                    end - readable
-                )),
-                Ok(_) => (),
+                Ok(damaged) => damaged.iter().for_each(|stretch| {
+                    report.problem(format!(
+                        "segment {number:08}: octets {} to {} are damaged",
+                        stretch.start, stretch.end
+                    ));
+                }),
                 Err(error) => report.problem(format!("segment {number:08}: {error}")),
             }
         }

@@ -10,7 +10,7 @@
 use crate::{limits, place::At};
 
 pub(super) const HEADER_OCTETS: usize = 36;
-const MAGIC: [u8; 4] = *b"\x9eYrc";
+pub(super) const MAGIC: [u8; 4] = *b"\x9eYrc";
 /// The most stored octets one record may have; a manifest of this size lists more than 5 GiB.
 pub(super) const STORED_OCTETS_MAX: usize = limits::BLOB_FRAME_OCTETS;
 

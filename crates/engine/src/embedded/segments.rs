@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io,
+    ops::Range,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -233,8 +234,8 @@ impl Segments {
         std::fs::remove_file(path_of(&self.folder, number))
     }
 
-    /// Reads every record of a segment as it is now, and returns where the readable part ends and where it should.
-    pub(super) fn walk(&self, number: u32, each: impl FnMut(&Header, At)) -> io::Result<(u32, u32)> {
+    /// Visits every whole record of a segment as it is now, and returns the stretches between them that are none.
+    pub(super) fn walk(&self, number: u32, mut each: impl FnMut(&Header, At)) -> io::Result<Vec<Range<u32>>> {
         let file = self.file(number)?;
         let end = {
             let append = self.append.lock();
@@ -244,10 +245,19 @@ impl Segments {
                 u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX)
             }
         };
+        let mut damaged = Vec::new();
         if !has_header(&file, number) {
-            return Ok((0, end));
+            damaged.push(0..FILE_HEADER_OCTETS.min(end));
         }
-        Ok((walk(&file, number, FILE_HEADER_OCTETS, end, each)?, end))
+        let mut from = FILE_HEADER_OCTETS;
+        loop {
+            let readable = walk(&file, number, from, end, &mut each)?;
+            if readable >= end {
+                return Ok(damaged);
+            }
+            from = next_record(&file, readable + 1, end)?;
+            damaged.push(readable..from);
+        }
     }
 }
 
@@ -304,4 +314,39 @@ fn walk(file: &File, number: u32, from: u32, to: u32, mut each: impl FnMut(&Head
         offset += octets;
     }
     Ok(offset)
+}
+
+/// Where the next whole record begins, behind damage; `to` when there is none.
+fn next_record(file: &File, from: u32, to: u32) -> io::Result<u32> {
+    const STEP: u32 = 1 << 20;
+    let mut at = from;
+    while at < to {
+        let mut octets = vec![0; (to - at).min(STEP) as usize];
+        file.read_exact_at(&mut octets, u64::from(at))?;
+        let candidates =
+            octets.windows(record::MAGIC.len()).enumerate().filter(|(_, four)| *four == record::MAGIC);
+        for (distance, _) in candidates {
+            let candidate = at + distance as u32;
+            if is_record(file, candidate, to)? {
+                return Ok(candidate);
+            }
+        }
+        // The next step overlaps, lest a beginning that lies across the two is missed.
+        at = if to - at > STEP { at + STEP - 3 } else { to };
+    }
+    Ok(to)
+}
+
+fn is_record(file: &File, at: u32, to: u32) -> io::Result<bool> {
+    let mut head = [0; record::HEADER_OCTETS];
+    if to - at < head.len() as u32 {
+        return Ok(false);
+    }
+    file.read_exact_at(&mut head, u64::from(at))?;
+    let Some(header) = Header::decode(&head).filter(|header| header.record_octets() <= to - at) else {
+        return Ok(false);
+    };
+    let mut whole = vec![0; header.record_octets() as usize];
+    file.read_exact_at(&mut whole, u64::from(at))?;
+    Ok(record::open(&whole).is_some())
 }

@@ -206,6 +206,9 @@ fn a_damaged_body_is_told_and_never_shown() {
     );
     let report = engine.verify(Level::Everything).unwrap();
     assert_eq!((report.problems, report.listed.len()), (1, 1), "{report:?}");
+    assert_eq!(report.records, 3, "the records behind the damage are found: {report:?}");
+    damage(&segment(folder.path(), 1), 3); // its header
+    assert_eq!(engine.verify(Level::Everything).unwrap().problems, 2);
     assert_eq!(engine.verify(Level::Metadata).unwrap().problems, 0);
 }
 
@@ -251,6 +254,39 @@ fn a_torn_tail_that_was_never_acknowledged_is_cut() {
     let next = keep(&engine, "b", &noise(4, 50_000));
     assert!(wait(engine.blob_read(&next, 0..u64::MAX)).unwrap() == noise(4, 50_000));
     assert_eq!(engine.verify(Level::Everything).unwrap().problems, 0);
+}
+
+/// Any number of octets behind the last acknowledged record may be missing, or be rubbish.
+#[test]
+fn whatever_lies_behind_what_was_acknowledged_does_no_harm() {
+    for seed in 0..12u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = open(folder.path());
+        let kept: Vec<_> = (0..3).map(|n| keep(&engine, &n.to_string(), &noise(n, 9_000))).collect();
+        let path = segment(folder.path(), 1);
+        let acknowledged = std::fs::metadata(&path).unwrap().len();
+        blob(&engine, &noise(8, 300_000));
+        blob(&engine, &noise(9, 20_000));
+        drop(engine);
+        let file = File::options().write(true).open(&path).unwrap();
+        let dice = noise(seed, 8);
+        let behind = file.metadata().unwrap().len() - acknowledged;
+        let cut = u64::from(u32::from_be_bytes(dice[..4].try_into().unwrap())) % (behind + 1);
+        file.set_len(acknowledged + cut).unwrap();
+        if dice[4].is_multiple_of(2) {
+            let rubbish = noise(seed + 1, 1 + usize::from(dice[5]) * 40);
+            file.write_all_at(&rubbish, acknowledged + cut * u64::from(dice[6]) / 256).unwrap();
+        }
+        if dice[7].is_multiple_of(3) {
+            std::fs::write(segment(folder.path(), 2), noise(seed, usize::from(dice[7]))).unwrap();
+        }
+        let engine = open(folder.path());
+        assert_eq!(engine.verify(Level::Everything).unwrap().problems, 0, "seed {seed}");
+        let next = keep(&engine, "next", &noise(10, 50_000));
+        for blob in kept.iter().chain([&next]) {
+            wait(check_blob(&engine, blob)).unwrap();
+        }
+    }
 }
 
 #[test]
