@@ -19,7 +19,17 @@ fn main() {
     let text = structure.root.children.first().unwrap_or(&structure.root);
     let body = small.get(text.body_start as usize..text.body_end as usize).unwrap_or_default();
     measure("small: text", 20_000, || mail::decode_text(text, body, usize::MAX).len() as u64);
-    measure("large: structure", 2_000, || mail::parse(&large).octets);
+    measure("large: structure", 500, || mail::parse(&large).octets);
+    // For scale, in the same run: what others need who also decode.
+    let mail_parser = mail_parser::MessageParser::default();
+    for (what, message, rounds) in [("small", &small, 20_000), ("large", &large, 200)] {
+        measure(&format!("{what}: mail-parser"), rounds, || {
+            mail_parser.parse(message).map_or(0, |m| m.parts.len() as u64)
+        });
+        measure(&format!("{what}: mailparse"), rounds, || {
+            mailparse::parse_mail(message).map_or(0, |m| m.subparts.len() as u64)
+        });
+    }
 }
 
 fn measure(what: &str, rounds: u32, mut work: impl FnMut() -> u64) {

@@ -4,6 +4,8 @@
 //! A line ends with LF; a CR before it belongs to the line end. A CR elsewhere is content: were it a line end too, two
 //! readers of one message could see two structures.
 
+use std::sync::LazyLock;
+
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::{
@@ -17,6 +19,9 @@ use crate::limits::{
 
 /// A body is looked through in pieces that stay in the nearest cache for the second look.
 const SCAN_OCTETS: usize = 16 * 1024;
+
+/// What a delimiter begins with, and the end of the line before.
+static NEXT_LINE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\n--"));
 
 /// Reads the structure of one message.
 #[derive(Clone, Debug)]
@@ -40,13 +45,16 @@ pub struct Parser {
     head: Vec<u8>,
     head_fields: usize,
     head_overflow: bool,
+    /// How many lines of it end with CRLF and with LF alone.
+    head_line_ends: (usize, usize),
+    /// Where in it the first of the Content- fields begins.
+    content_at: Option<usize>,
     /// The parts under way, outermost first.
     open: Vec<Open>,
     /// How many of them wait for delimiter lines.
     delimited: usize,
     parts: usize,
     kept_octets: usize,
-    next_line: memmem::Finder<'static>,
     defects: Vec<Defect>,
     work: u64,
     root: Option<Part>,
@@ -72,6 +80,8 @@ struct Open {
     boundary: Option<Vec<u8>>,
     /// The LFs before the body.
     lines_before: u64,
+    /// Whether it is a part of a multipart/digest (RFC 2046 §5.1.5).
+    default_is_message: bool,
 }
 
 /// What a header line is.
@@ -93,7 +103,7 @@ impl Default for Parser {
 impl Parser {
     /// A parser at the start of a message.
     pub fn new() -> Self {
-        let root = Open { part: Part::at(0, ContentType::text_plain()), boundary: None, lines_before: 0 };
+        let root = Open { part: Part::at(0), boundary: None, lines_before: 0, default_is_message: false };
         Self {
             offset: 0,
             line_ends: 0,
@@ -106,11 +116,12 @@ impl Parser {
             head: Vec::new(),
             head_fields: 0,
             head_overflow: false,
+            head_line_ends: (0, 0),
+            content_at: None,
             open: vec![root],
             delimited: 0,
             parts: 1,
             kept_octets: 0,
-            next_line: memmem::Finder::new(b"\n--"),
             defects: Vec::new(),
             work: 0,
             root: None,
@@ -145,7 +156,7 @@ impl Parser {
         }
         let (end, lines) = (self.offset, self.line_ends);
         self.close_down_to(0, end, lines);
-        let root = self.root.unwrap_or_else(|| Part::at(0, ContentType::text_plain()));
+        let root = self.root.unwrap_or_else(|| Part::at(0));
         Mail { root, octets: self.offset, defects: self.defects }
     }
 
@@ -191,7 +202,7 @@ impl Parser {
     /// In a line that is no delimiter: goes on to the next that may be one.
     fn push_mid_line(&mut self, octets: &[u8]) -> usize {
         let octets = octets.get(..SCAN_OCTETS).unwrap_or(octets);
-        let end = match self.next_line.find(octets) {
+        let end = match NEXT_LINE.find(octets) {
             Some(at) => at + 1,
             None if octets.ends_with(b"\n") => octets.len(),
             None if octets.ends_with(b"\n-") => octets.len() - 1,
@@ -330,15 +341,16 @@ impl Parser {
             return;
         }
         let digest = self.open.last().is_some_and(|open| open.part.content_type.is("multipart", "digest"));
-        let default = if digest { ContentType::new("MESSAGE", "RFC822") } else { ContentType::text_plain() };
-        self.open_part(self.offset + octets, default);
+        self.open_part(self.offset + octets, digest);
     }
 
-    fn open_part(&mut self, offset: u64, default_type: ContentType) {
+    fn open_part(&mut self, offset: u64, default_is_message: bool) {
         self.parts += 1;
-        self.open.push(Open { part: Part::at(offset, default_type), boundary: None, lines_before: 0 });
+        self.open.push(Open { part: Part::at(offset), boundary: None, lines_before: 0, default_is_message });
         self.head_fields = 0;
         self.head_overflow = false;
+        self.head_line_ends = (0, 0);
+        self.content_at = None;
         self.state = State::Head;
         if self.parts > PARTS {
             self.defect(DefectKind::TooManyParts);
@@ -409,9 +421,20 @@ impl Parser {
                 self.defect(DefectKind::HeaderTooLong);
             }
         }
-        if !self.head_overflow {
-            self.head.extend_from_slice(line);
+        if self.head_overflow {
+            return;
         }
+        if self.content_at.is_none()
+            && line.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"Content-"))
+        {
+            self.content_at = Some(self.head.len());
+        }
+        if line.ends_with(b"\r\n") {
+            self.head_line_ends.0 += 1;
+        } else if line.ends_with(b"\n") {
+            self.head_line_ends.1 += 1;
+        }
+        self.head.extend_from_slice(line);
     }
 
     /// The header ended because a delimiter came: the part has no body, and nothing inside it can begin.
@@ -438,8 +461,13 @@ impl Parser {
         let part = &mut open.part;
         part.body_start = offset;
         part.body_end = offset;
-        if !head.is_empty() {
-            read_content_fields(part, &head, &mut defects);
+        part.content_type = if open.default_is_message {
+            ContentType::new("MESSAGE", "RFC822")
+        } else {
+            ContentType::text_plain()
+        };
+        if let Some(fields) = self.content_at.and_then(|at| head.get(at..)) {
+            read_content_fields(part, fields, &mut defects);
         }
         let mut inner = None;
         let composite = part.content_type.is_main("multipart") || part.content_type.is_message();
@@ -477,7 +505,7 @@ impl Parser {
         }
         self.state = if self.delimited > 0 { State::LineStart } else { State::Rest };
         if let Some(readable) = inner {
-            self.open_part(offset, ContentType::text_plain());
+            self.open_part(offset, false);
             if !readable {
                 // The message inside is encoded and cannot be read in place: all of it is the body of a message without header.
                 self.defect(DefectKind::EncodedComposite);
@@ -490,15 +518,14 @@ impl Parser {
         if self.defects.len() >= DEFECTS {
             return;
         }
-        let count = |octet| memchr_iter(octet, head).count();
         if memchr(0, head).is_some() {
             self.defect(DefectKind::Nul);
         }
-        let pairs = memmem::find_iter(head, b"\r\n").count();
-        if count(b'\r') > pairs {
+        let (pairs, bare) = self.head_line_ends;
+        if memchr_iter(b'\r', head).count() > pairs {
             self.defect(DefectKind::BareCr);
         }
-        if count(b'\n') > pairs {
+        if bare > 0 {
             self.defect(DefectKind::BareLf);
         }
     }

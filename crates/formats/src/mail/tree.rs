@@ -64,14 +64,14 @@ impl Mail {
 
 impl Part {
     /// A part that begins at `offset` and of which nothing is known yet.
-    pub(super) fn at(offset: u64, default_type: ContentType) -> Self {
+    pub(super) fn at(offset: u64) -> Self {
         Self {
             kind: PartKind::Leaf,
             header_start: offset,
             body_start: offset,
             body_end: offset,
             lines: 0,
-            content_type: default_type,
+            content_type: ContentType::new("", ""),
             encoding: TransferEncoding::SevenBit,
             unknown_encoding: None,
             header: Vec::new(),
