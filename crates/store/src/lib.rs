@@ -21,7 +21,9 @@ mod tables;
 mod threads;
 mod uidset;
 
-pub use account::{Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Report, StoreFlags};
+pub use account::{
+    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Report, StoreFlags,
+};
 pub use change::{Change, LogEntry};
 pub use diff::{Diff, diff};
 pub use error::StoreError;

@@ -69,7 +69,9 @@ fn staged(blob: BlobRef, mail: &Mail, line_ends: bool) -> Staged {
         message_id: mail::message_id(header).and_then(id_text),
         references: references(header),
         base_subject: mail::base_subject(&mail.subject()).text,
-        sent_date: mail::first_field(header, b"Date").and_then(mail::parse_date).and_then(|date| unix(date.unix_seconds)),
+        sent_date: mail::first_field(header, b"Date")
+            .and_then(mail::parse_date)
+            .and_then(|date| unix(date.unix_seconds)),
         envelope: mail::render_envelope(&mail.root),
         body_structure: mail::render_bodystructure(&mail.root, true),
         body: mail::render_bodystructure(&mail.root, false),

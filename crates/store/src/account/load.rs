@@ -161,8 +161,12 @@ impl Account {
         if known.pages.is_some() {
             return Ok(known.clone());
         }
-        let mut writer = self.write().await?;
-        self.opened(&mut writer, mailbox).await
+        let mut writer = self.writer.lock().await;
+        match self.settle(&mut writer).await {
+            // A store that takes no writes any more cannot settle a doubt, but what was certain before can still be read.
+            Ok(()) | Err(StoreError::Commit(_)) => self.opened(&mut writer, mailbox).await,
+            Err(error) => Err(error),
+        }
     }
 
     /// The mailbox with its pages loaded, for a writer.

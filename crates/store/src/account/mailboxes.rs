@@ -248,7 +248,8 @@ fn drop_empty_parents(
     for parent in parents.into_iter().rev() {
         let Some(found) = named(state, parent) else { continue };
         let below = |other: &MailboxState| !gone.contains(&other.id) && names::is_below(&other.name, parent);
-        let needed = new.is_some_and(|new| names::is_below(new, parent)) || state.mailboxes.values().any(|m| below(m));
+        let needed =
+            new.is_some_and(|new| names::is_below(new, parent)) || state.mailboxes.values().any(|m| below(m));
         if !found.no_select || needed {
             return;
         }

@@ -158,13 +158,20 @@ impl Account {
                 Some(pages) => pages.to_vec(),
                 None => replay(&read_chunks(view, self.id, *id).await?, &writer.recent, *id),
             };
-            held.extend(pages.iter().flat_map(|page| &page.rows).map(|row| row.doc).filter(|doc| docs.contains(doc)));
+            held.extend(
+                pages.iter().flat_map(|page| &page.rows).map(|row| row.doc).filter(|doc| docs.contains(doc)),
+            );
         }
         Ok(held)
     }
 
     /// Deliveries older than any repetition.
-    async fn sweep_deliveries(&self, view: &dyn View, now: UnixMs, sweep: &mut Sweep) -> Result<(), StoreError> {
+    async fn sweep_deliveries(
+        &self,
+        view: &dyn View,
+        now: UnixMs,
+        sweep: &mut Sweep,
+    ) -> Result<(), StoreError> {
         let (mut from, to) = delivery::range(self.id);
         loop {
             let rows: Vec<(Key, Val)> = view.scan(&from, &to, false, limits::SCAN_PAIRS).await?;
@@ -206,7 +213,9 @@ impl Account {
         let last = until.min(head.log_floor + limits::PURGE_DOCS as u64);
         let entries = self.read_log(view, head.log_floor + 1, last).await?;
         let old = |at: UnixMs| now.since(at) >= limits::LOG_KEPT_S * 1000;
-        let Some(floor) = entries.iter().take_while(|e| old(e.at)).last().map(|e| e.modseq) else { return Ok(()) };
+        let Some(floor) = entries.iter().take_while(|e| old(e.at)).last().map(|e| e.modseq) else {
+            return Ok(());
+        };
         sweep.done.log_entries = floor.0 - head.log_floor;
         sweep.done.more |= floor.0 == last && last < until;
         let (from, to) = (log::key(self.id, 0, 0), log::key(self.id, floor.0 + 1, 0));

@@ -74,7 +74,8 @@ impl Account {
             pages.insert(*id, replay(&read_chunks(&*view, self.id, *id).await?, &recent, *id));
         }
         let report = Report::default();
-        let mut check = Check { account: self, view: &*view, head, state, pages, report, repairs: Vec::new() };
+        let mut check =
+            Check { account: self, view: &*view, head, state, pages, report, repairs: Vec::new() };
         check.shown();
         check.mailboxes();
         check.names();
@@ -145,7 +146,8 @@ impl Check<'_> {
             if let Some(pages) = &mailbox.pages
                 && self.pages.get(id).map(|stored| rows(stored)) != Some(rows(pages))
             {
-                self.report.problem(format!("the messages of mailbox {id} as sessions see them are not as stored"));
+                self.report
+                    .problem(format!("the messages of mailbox {id} as sessions see them are not as stored"));
             }
         }
     }
@@ -185,7 +187,8 @@ impl Check<'_> {
             let keywords = stored.keywords.len();
             let unknown = |bits: u64| keywords < 64 && bits >> keywords != 0;
             if rows().any(|row| unknown(row.keywords.0)) {
-                self.report.problem(format!("mailbox {id}: a message has a keyword that the mailbox has not"));
+                self.report
+                    .problem(format!("mailbox {id}: a message has a keyword that the mailbox has not"));
             }
             if stored.no_select && rows().next().is_some() {
                 self.report.problem(format!("mailbox {id}: it holds no messages, but has some"));
@@ -217,8 +220,10 @@ impl Check<'_> {
             messages: rows().count() as u64,
         };
         right.next_doc = rows().map(|row| row.doc.0 + 1).fold(right.next_doc, u64::max);
-        right.next_mailbox = self.state.mailboxes.keys().map(|id| id.0 + 1).fold(right.next_mailbox, u32::max);
-        let validities = self.state.mailboxes.values().map(|mailbox| mailbox.uid_validity.0.saturating_add(1));
+        right.next_mailbox =
+            self.state.mailboxes.keys().map(|id| id.0 + 1).fold(right.next_mailbox, u32::max);
+        let validities =
+            self.state.mailboxes.values().map(|mailbox| mailbox.uid_validity.0.saturating_add(1));
         right.next_uid_validity = validities.fold(right.next_uid_validity, u32::max);
         if right != self.head {
             self.report.problem(format!("the head is {:?}, should be {right:?}", self.head));
@@ -304,7 +309,8 @@ impl Check<'_> {
             Stored::Spilled { record, spill } => (record, Some(spill)),
         };
         if record.size_octets() != u64::from(size) {
-            self.report.problem(format!("message {doc} has {} octets, its row says {size}", record.size_octets()));
+            self.report
+                .problem(format!("message {doc} has {} octets, its row says {size}", record.size_octets()));
         }
         self.report.bodies += 1;
         for blob in [Some(&record.staged.blob), spill].into_iter().flatten() {
@@ -347,8 +353,9 @@ impl Check<'_> {
         let deliveries = scan_all(self.view, from, &to).await?;
         let (from, to) = shared::range(id);
         let copies = scan_all(self.view, from, &to).await?;
-        let damaged = deliveries.iter().filter(|(_, value)| delivery::Delivery::decode(value).is_none()).count()
-            + copies.iter().filter(|(_, value)| shared::decode(value).is_none()).count();
+        let damaged =
+            deliveries.iter().filter(|(_, value)| delivery::Delivery::decode(value).is_none()).count()
+                + copies.iter().filter(|(_, value)| shared::decode(value).is_none()).count();
         if damaged > 0 {
             self.report.problem(format!("{damaged} rows of deliveries or copies are damaged"));
         }

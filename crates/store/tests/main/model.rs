@@ -164,7 +164,8 @@ impl Model {
         if below(to, from) {
             return false;
         }
-        let moved: Vec<String> = self.mailboxes.keys().filter(|n| *n == from || below(n, from)).cloned().collect();
+        let moved: Vec<String> =
+            self.mailboxes.keys().filter(|n| *n == from || below(n, from)).cloned().collect();
         if moved.iter().any(|n| self.mailboxes.contains_key(&n.replacen(from, to, 1))) {
             return false;
         }

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use yubin_engine::memory::{Fault, Faults};
 use yubin_store::{Change, DocId, ModSeq, Staged, StoreError, diff};
 
 use crate::support::*;
@@ -95,4 +96,42 @@ fn replies_find_the_thread_and_other_subjects_do_not() {
     assert_ne!(append("4@x", &["3@x"], "dinner"), first);
     assert_eq!(append("5@x", &["0@x"], "lunch"), first, "a sibling through an unseen parent");
     assert_ne!(append("6@x", &[], "lunch"), first);
+}
+
+#[test]
+fn what_is_not_proven_durable_is_never_shown_and_the_rest_can_be_read() {
+    let mut world = world();
+    world.append("INBOX", "first");
+    run(world.store.account(ANN)).unwrap();
+    // A second process life on the same disk, so that nothing is loaded.
+    world.restart();
+    let (inbox, modseq) = (world.mailbox("INBOX"), world.ann.state().modseq);
+    let at = world.engine.attempts();
+    world.engine.set_faults(Faults { plan: vec![(at, Fault::FlushError)], ..Faults::default() });
+    let staged = world.stage("second");
+    for _ in 0..3 {
+        assert!(
+            run(world.ann.append(inbox, vec![message(staged.clone())], Default::default(), NOW)).is_err()
+        );
+        assert_eq!(world.ann.state().modseq, modseq);
+    }
+    let rows = world.rows("INBOX");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(run(world.ann.record(rows[0].doc)).unwrap().size_octets(), 5);
+    assert_eq!(run(world.ann.log(ModSeq(modseq.0 - 1))).unwrap().unwrap().len(), 1);
+    assert_eq!(world.ann.state().modseq, modseq);
+}
+
+#[test]
+fn a_mailbox_is_read_back_after_many_lives() {
+    let mut world = world();
+    for round in 0..5 {
+        world.append_many("INBOX", 150);
+        if round % 2 == 0 {
+            world.restart();
+        }
+        assert_eq!(world.opened("INBOX").counts.messages, (round + 1) * 150);
+    }
+    let report = run(world.store.verify_account(ANN, false)).unwrap();
+    assert_eq!((report.problems, report.messages, report.bodies), (vec![], 750, 750));
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use yubin_base::UnixMs;
-use yubin_engine::{CommitError, ReadError, memory::{Faults, MemoryEngine}};
+use yubin_engine::{
+    CommitError, ReadError,
+    memory::{Faults, MemoryEngine},
+};
 use yubin_store::{
     Account, Appended, FlagChange, FlagOp, Flags, Keyword, NewMessage, Quota, Store, StoreError, UidSet, diff,
 };
@@ -30,26 +33,40 @@ struct Simulation {
     /// Deliveries that were acknowledged, by idem: where they went.
     delivered: Vec<([u8; 16], Appended)>,
     trace: Vec<String>,
+    /// Contents that were read in this life of the process, by document.
+    hashes: std::cell::RefCell<BTreeMap<u64, [u8; 16]>>,
 }
 
 /// What an operation said.
 enum Said {
     Done,
     Refused,
+    Failed,
     Unclear,
 }
 
 fn said<T>(result: &Result<T, StoreError>) -> Said {
     match result {
         Ok(_) => Said::Done,
-        Err(StoreError::Commit(CommitError::Unknown | CommitError::Unavailable | CommitError::ReadOnly)) => Said::Unclear,
+        Err(StoreError::Commit(CommitError::Unknown | CommitError::Unavailable | CommitError::ReadOnly)) => {
+            Said::Unclear
+        }
         // A read failed before anything was tried, or the disk was full: no effect.
-        Err(_) => Said::Refused,
+        Err(StoreError::Commit(CommitError::Full) | StoreError::Read(ReadError::Unavailable(_))) => {
+            Said::Failed
+        }
+        Err(StoreError::NoMailbox | StoreError::MailboxExists | StoreError::Cannot(_)) => Said::Refused,
+        Err(error) => panic!("{error:?}"),
     }
 }
 
 fn faults(rng: &Seeded) -> Faults {
-    let mut faults = Faults { lose_lazy: true, lose_blobs: true, delay_polls_max: rng.below(4) as u32, ..Faults::default() };
+    let mut faults = Faults {
+        lose_lazy: true,
+        lose_blobs: true,
+        delay_polls_max: rng.below(4) as u32,
+        ..Faults::default()
+    };
     let mut rate = |rate: &mut u32| *rate = if rng.below(2) == 0 { 0 } else { rng.below(40_000) as u32 };
     rate(&mut faults.crash_before_apply_ppm);
     rate(&mut faults.crash_after_apply_ppm);
@@ -68,8 +85,18 @@ impl Simulation {
         let rng = Seeded::new(seed);
         let engine = MemoryEngine::with_faults(seed, Faults::default());
         let mut sim = Self {
-            rng, seed, engine, nodes: vec![], node: 0, model: Model::new(), now: NOW, seen: BTreeMap::new(), messages: 0,
-            delivered: vec![], trace: vec![],
+            rng,
+            seed,
+            engine,
+            nodes: vec![],
+            node: 0,
+            model: Model::new(),
+            now: NOW,
+            seen: BTreeMap::new(),
+            messages: 0,
+            delivered: vec![],
+            trace: vec![],
+            hashes: Default::default(),
         };
         let store = store_on(&sim.engine, seed);
         run(store.create_account(ANN, NOW)).unwrap();
@@ -78,6 +105,7 @@ impl Simulation {
     }
 
     fn open(&mut self) {
+        self.hashes.take();
         self.engine.set_faults(Faults::default());
         self.nodes = (0..2)
             .map(|n| {
@@ -112,7 +140,8 @@ impl Simulation {
     /// A new message, as the store and the model see it. Nothing when the blob could not be written.
     fn message(&mut self) -> Option<(NewMessage, Message)> {
         self.messages += 1;
-        let text = format!("Subject: {}\r\n\r\n{}\r\n", self.messages, "x".repeat(self.rng.below(300) as usize));
+        let text =
+            format!("Subject: {}\r\n\r\n{}\r\n", self.messages, "x".repeat(self.rng.below(300) as usize));
         let mut stager = self.store().stager();
         stager.write(text.as_bytes()).ok()?;
         let staged = stager.finish().ok()?;
@@ -132,21 +161,30 @@ impl Simulation {
     /// The account as stored, read through the node's own state.
     fn actual(&self) -> Result<Model, StoreError> {
         let account = self.account();
-        let mut model = Model { subscribed: account.state().subscribed.iter().cloned().collect(), ..Model::default() };
+        let mut model =
+            Model { subscribed: account.state().subscribed.iter().cloned().collect(), ..Model::default() };
         for (id, mailbox) in &account.state().mailboxes {
-            let mut found = Mailbox { no_select: mailbox.no_select, uid_next: mailbox.uid_next.0, messages: vec![] };
+            let mut found =
+                Mailbox { no_select: mailbox.no_select, uid_next: mailbox.uid_next.0, messages: vec![] };
             if !mailbox.no_select {
                 let opened = run(account.open(*id))?;
                 let rows = rows(&opened);
-                let docs: Vec<_> = rows.iter().map(|row| row.doc).collect();
-                for (row, record) in rows.iter().zip(run(account.records(&docs))?) {
-                    let record = record.unwrap_or_else(|| panic!("{:?} has no record", row));
+                let mut hashes = self.hashes.borrow_mut();
+                let docs: Vec<_> =
+                    rows.iter().map(|r| r.doc).filter(|doc| !hashes.contains_key(&doc.0)).collect();
+                for (doc, record) in docs.iter().zip(run(account.records(&docs))?) {
+                    hashes.insert(
+                        doc.0,
+                        record.unwrap_or_else(|| panic!("{doc} has no record")).staged.blob.hash,
+                    );
+                }
+                for row in &rows {
                     let keyword = |n: usize| opened.keywords[n].as_str().to_owned();
                     found.messages.push(Message {
                         uid: row.uid.0,
                         flags: row.flags.0 & Flags::ALL.0,
                         keywords: (0..64).filter(|n| row.keywords.0 >> n & 1 == 1).map(keyword).collect(),
-                        hash: record.staged.blob.hash,
+                        hash: hashes[&row.doc.0],
                         size: row.size_octets,
                     });
                 }
@@ -172,7 +210,7 @@ impl Simulation {
     fn settle(&mut self, said: Said, allowed: bool, before: Model, after: Model) {
         let crashed = self.engine.crashed();
         let actual = match said {
-            Said::Done | Said::Refused if !crashed => self.look(|sim| sim.actual()).unwrap(),
+            Said::Done | Said::Refused | Said::Failed if !crashed => self.look(|sim| sim.actual()).unwrap(),
             // A process that failed to flush stays read-only: it must be restarted.
             _ => {
                 self.engine = self.engine.crash();
@@ -185,8 +223,18 @@ impl Simulation {
                 assert!(allowed, "done though not allowed\n{}", self.story());
                 &after
             }
-            Said::Refused => &before,
-            Said::Unclear => if actual == after { &after } else { &before },
+            Said::Refused => {
+                assert!(!allowed, "refused though allowed\n{}", self.story());
+                &before
+            }
+            Said::Failed => &before,
+            Said::Unclear => {
+                if actual == after {
+                    &after
+                } else {
+                    &before
+                }
+            }
         };
         assert_eq!(&actual, expected, "\n{}", self.story());
         self.model = actual;
@@ -229,7 +277,9 @@ impl Simulation {
         let (said, allowed) = match (kind, id) {
             (0..=5, Some(id)) => {
                 let count = 1 + self.rng.below(3);
-                let Some(messages) = (0..count).map(|_| self.message()).collect::<Option<Vec<_>>>() else { return };
+                let Some(messages) = (0..count).map(|_| self.message()).collect::<Option<Vec<_>>>() else {
+                    return;
+                };
                 let (new, model): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
                 let allowed = after.append(name, &model);
                 (said(&run(account.append(id, new, Quota::default(), now))), allowed)
@@ -237,22 +287,29 @@ impl Simulation {
             (6, Some(id)) => return self.burst(name, id),
             (7, Some(id)) => return self.deliver(name, id),
             (8..=10, Some(id)) => {
-                let (set, op) = (self.set(name), [FlagOp::Add, FlagOp::Remove, FlagOp::Replace][self.rng.below(3) as usize]);
+                let (set, op) = (
+                    self.set(name),
+                    [FlagOp::Add, FlagOp::Remove, FlagOp::Replace][self.rng.below(3) as usize],
+                );
                 let (flags, keyword) = (self.rng.below(32) as u16, KEYWORDS[self.rng.below(3) as usize]);
-                let allowed = after.flags(name, &|uid| set.contains(yubin_store::Uid(uid)), &|m: &mut Message| match op {
-                    FlagOp::Add => {
-                        m.flags |= flags;
-                        m.keywords.insert(keyword.to_owned());
-                    }
-                    FlagOp::Remove => {
-                        m.flags &= !flags;
-                        m.keywords.remove(keyword);
-                    }
-                    FlagOp::Replace => {
-                        m.flags = flags;
-                        m.keywords = [keyword.to_owned()].into();
-                    }
-                });
+                let allowed = after.flags(
+                    name,
+                    &|uid| set.contains(yubin_store::Uid(uid)),
+                    &|m: &mut Message| match op {
+                        FlagOp::Add => {
+                            m.flags |= flags;
+                            m.keywords.insert(keyword.to_owned());
+                        }
+                        FlagOp::Remove => {
+                            m.flags &= !flags;
+                            m.keywords.remove(keyword);
+                        }
+                        FlagOp::Replace => {
+                            m.flags = flags;
+                            m.keywords = [keyword.to_owned()].into();
+                        }
+                    },
+                );
                 let keywords = vec![Keyword::new(keyword).unwrap()];
                 let change = FlagChange { op, flags: Flags(flags), keywords, unchanged_since: None };
                 (said(&run(account.store_flags(id, &set, &change, now))), allowed)
@@ -285,7 +342,11 @@ impl Simulation {
             }
             (18, _) => {
                 let on = self.rng.below(2) == 0;
-                if on { after.subscribed.insert(name.to_owned()) } else { after.subscribed.remove(name) };
+                if on {
+                    after.subscribed.insert(name.to_owned())
+                } else {
+                    after.subscribed.remove(name)
+                };
                 (said(&run(account.subscribe(name, on))), true)
             }
             (19, _) => {
@@ -316,7 +377,8 @@ impl Simulation {
             let (account, now) = (account.clone(), self.now);
             Box::pin(async move { account.append(id, vec![new], Quota::default(), now).await }) as Task<'_, _>
         };
-        let results: Vec<Result<Vec<Appended>, StoreError>> = run_all(messages.iter().map(|(new, _)| task(new.clone())).collect());
+        let results: Vec<Result<Vec<Appended>, StoreError>> =
+            run_all(messages.iter().map(|(new, _)| task(new.clone())).collect());
         let unclear = results.iter().any(|r| matches!(said(r), Said::Unclear)) || self.engine.crashed();
         if unclear {
             self.crash();
@@ -327,7 +389,7 @@ impl Simulation {
             let found = actual.mailboxes[name].messages.iter().filter(|m| m.hash == model.hash).count();
             match said(result) {
                 Said::Done => assert_eq!(found, 1, "\n{}", self.story()),
-                Said::Refused => assert_eq!(found, 0, "\n{}", self.story()),
+                Said::Refused | Said::Failed => assert_eq!(found, 0, "\n{}", self.story()),
                 Said::Unclear => assert!(found <= 1, "\n{}", self.story()),
             }
             if found == 1 {
@@ -367,7 +429,12 @@ impl Simulation {
         }
         let again = self.delivered[self.rng.below(self.delivered.len() as u64) as usize..].first().copied();
         if let (Some((idem, first)), Some((new, _))) = (again, self.message()) {
-            let result = run(self.account().append(id, vec![NewMessage { idem: Some(idem), ..new }], Quota::default(), self.now));
+            let result = run(self.account().append(
+                id,
+                vec![NewMessage { idem: Some(idem), ..new }],
+                Quota::default(),
+                self.now,
+            ));
             if let Ok(done) = &result {
                 assert_eq!((done[0].uid, done[0].doc), (first.uid, first.doc), "\n{}", self.story());
             }
@@ -387,7 +454,7 @@ impl Simulation {
         let (before, mut after) = (self.model.clone(), self.model.clone());
         after.append("INBOX", &[model]);
         let result = run(account.append(inbox, vec![new], Quota::default(), self.now));
-        if matches!(said(&result), Said::Refused) && !self.engine.crashed() {
+        if matches!(said(&result), Said::Failed) && !self.engine.crashed() {
             // It may not know yet; the first node does.
             self.node = 1 - self.node;
         }
