@@ -369,14 +369,18 @@ impl Parser {
     }
 
     /// Closes all open parts but the outer `count`.
-    fn close_down_to(&mut self, count: usize, end: u64, lines: u64) {
+    fn close_down_to(&mut self, count: usize, mut end: u64, mut lines: u64) {
         while self.open.len() > count {
             if self.open.last().is_some_and(|open| open.boundary.is_some()) {
                 self.defect(DefectKind::NotClosed);
                 self.end_boundary(self.open.len() - 1);
             }
             let Some(Open { mut part, lines_before, .. }) = self.open.pop() else { return };
-            part.body_end = end.max(part.body_start);
+            if part.body_start > end {
+                // The line end before the delimiter is the header's; so it is inside the parts around, too.
+                (end, lines) = (part.body_start, lines_before);
+            }
+            part.body_end = end;
             part.lines = lines.saturating_sub(lines_before);
             if part.kind == PartKind::Multipart && part.children.is_empty() {
                 self.defect(DefectKind::NoParts);

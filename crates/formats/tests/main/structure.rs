@@ -173,6 +173,11 @@ fn nested_multiparts() {
         &[DefectKind::NotClosed],
     );
     check(
+        &of("--oi\r\n\r\n--o\r\n\r\nz\r\n--o--\r\n"),
+        "multipart/mixed[multipart/alternative[text/plain \"\"] text/plain \"z\"]",
+        &[DefectKind::NotClosed],
+    );
+    check(
         "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b--\r\n",
         "multipart/mixed[multipart/mixed[text/plain \"x\"]]",
         &[],
