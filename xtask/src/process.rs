@@ -10,8 +10,6 @@ use anyhow::{Context as _, Result};
 pub struct Usage {
     /// Seconds on the processor, those of children that ended included.
     pub cpu_s: f64,
-    /// Resident memory, shared pages counted in each process.
-    pub rss_octets: u64,
     /// Resident memory, each shared page counted in parts.
     pub pss_octets: u64,
     /// How many processes.
@@ -37,7 +35,6 @@ pub fn usage(roots: &[u32], pss: bool) -> Usage {
     for (pid, process) in wanted.iter().filter_map(|pid| all.get(pid).map(|process| (pid, process))) {
         usage.processes += 1;
         usage.cpu_s += process.cpu_ticks as f64 / ticks_per_second();
-        usage.rss_octets += process.rss_pages * rustix::param::page_size() as u64;
         if pss {
             usage.pss_octets += pss_octets(*pid).unwrap_or(0);
         }
@@ -59,13 +56,6 @@ pub fn settled(roots: &[u32]) -> Usage {
     before
 }
 
-/// The resident memory of one process, in octets.
-pub fn rss_octets(pid: u32) -> Result<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let pages: u64 = text.split(' ').nth(1).context("statm has no second field")?.parse()?;
-    Ok(pages * rustix::param::page_size() as u64)
-}
-
 /// Asks one process of ours to end.
 pub fn terminate(pid: u32) -> Result<()> {
     signal(pid, rustix::process::Signal::TERM)
@@ -79,7 +69,6 @@ fn signal(pid: u32, signal: rustix::process::Signal) -> Result<()> {
 struct Process {
     parent: u32,
     cpu_ticks: u64,
-    rss_pages: u64,
 }
 
 fn every_process() -> BTreeMap<u32, Process> {
@@ -100,7 +89,7 @@ fn parse_stat(text: &str) -> Option<Process> {
     let fields: Vec<&str> = text.get(text.rfind(')')? + 2..)?.split(' ').collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.trim().parse::<u64>().ok());
     let cpu_ticks = number(11)? + number(12)? + number(13)? + number(14)?;
-    Some(Process { parent: u32::try_from(number(1)?).ok()?, cpu_ticks, rss_pages: number(21)? })
+    Some(Process { parent: u32::try_from(number(1)?).ok()?, cpu_ticks })
 }
 
 fn pss_octets(pid: u32) -> Option<u64> {

@@ -16,8 +16,6 @@ pub struct Ready {
     pub host: String,
     pub ports: Ports,
     pub accounts: Vec<Account>,
-    pub data: PathBuf,
-    pub pid: u32,
     pub certificate: PathBuf,
     pub admin_socket: PathBuf,
 }
@@ -26,7 +24,6 @@ pub struct Ready {
 pub struct Ports {
     pub smtp: u16,
     pub lmtp: u16,
-    pub imap: u16,
     pub imaps: u16,
 }
 

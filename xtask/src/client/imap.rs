@@ -214,7 +214,7 @@ fn split_number(text: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    text.windows(word.len()).position(|window| window == word)
+    memchr::memmem::find(text, word)
 }
 
 #[cfg(test)]
