@@ -1,0 +1,19 @@
+//! Wire syntax: frames, commands in, responses out. Knows nothing of the store or the session.
+
+pub mod cursor;
+pub mod date;
+pub mod fetch;
+pub mod frame;
+pub mod list;
+pub mod name;
+pub mod parse;
+pub mod request;
+pub mod search;
+pub mod set;
+pub mod write;
+
+pub use cursor::SyntaxError;
+pub use parse::parse;
+pub use request::{Command, Dialect, Request};
+pub use set::Set;
+pub use write::{Code, Writer};

@@ -1,0 +1,486 @@
+//! From the octets of one command to a [`Request`] (RFC 9051 §9 and the extensions' grammars). Answers nothing.
+
+use yubin_store::{FlagOp, Flags, Keyword};
+
+use super::{
+    cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
+    date, fetch, list, name,
+    request::{AppendHead, Command, Dialect, FetchModifiers, FlagList, Request, StatusItem, StoreArguments},
+    search,
+    set::Set,
+};
+use crate::limits::{ID_PAIRS, TAG_OCTETS};
+
+/// Why a command was not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// The tag, when there is one: where the answer goes.
+    pub tag: Option<String>,
+    /// What and where.
+    pub error: SyntaxError,
+    /// Whether the name is of a command we know.
+    pub known: bool,
+}
+
+/// Reads one complete command, literals in place. APPEND is not among them: its messages are never held
+/// (see [`append_start`]).
+pub fn parse(input: &[u8], dialect: Dialect) -> Result<Request, ParseError> {
+    let mut cursor = Cursor::new(input);
+    let tag = tag(&mut cursor).map_err(|error| ParseError { tag: None, error, known: false })?;
+    let mut known = true;
+    match command(&mut cursor, dialect, &mut known).and_then(|c| cursor.end().map(|()| c)) {
+        Ok(command) => Ok(Request { tag, command }),
+        Err(error) => Err(ParseError { tag: Some(tag), error, known }),
+    }
+}
+
+/// ```abnf
+/// tag = 1*<any ASTRING-CHAR except "+">
+/// ```
+fn tag(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    let start = cursor.clone();
+    let tag = cursor.span(|c| is_astring_char(c) && c != b'+', "expected a tag")?;
+    if tag.len() > TAG_OCTETS {
+        return start.wrong("the tag is too long");
+    }
+    cursor.sp()?;
+    Ok(tag.to_owned())
+}
+
+/// Whether a text can stand as a tag.
+pub fn is_tag(text: &str) -> bool {
+    (1..=TAG_OCTETS).contains(&text.len()) && text.bytes().all(|c| is_astring_char(c) && c != b'+')
+}
+
+fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parsed<Command> {
+    let start = cursor.clone();
+    let word = cursor.atom()?;
+    let command = match upper(word, &mut [0; 32]) {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "STARTTLS" => Command::StartTls,
+        "NAMESPACE" => Command::Namespace,
+        "IDLE" => Command::Idle,
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "EXPUNGE" => Command::Expunge { uids: None },
+        "APPEND" => return cursor.wrong("APPEND needs a mailbox and a message as a literal"),
+        "ID" => id(cursor)?,
+        "AUTHENTICATE" => authenticate(cursor)?,
+        "LOGIN" => {
+            let user = argument(cursor)?;
+            Command::Login { user, password: argument(cursor)? }
+        }
+        "ENABLE" => enable(cursor)?,
+        "SELECT" => select(cursor, dialect, false)?,
+        "EXAMINE" => select(cursor, dialect, true)?,
+        "CREATE" => create(cursor, dialect)?,
+        "DELETE" => Command::Delete(mailbox(cursor, dialect)?),
+        "RENAME" => {
+            let from = mailbox(cursor, dialect)?;
+            Command::Rename { from, to: mailbox(cursor, dialect)? }
+        }
+        "SUBSCRIBE" => Command::Subscribe(mailbox(cursor, dialect)?),
+        "UNSUBSCRIBE" => Command::Unsubscribe(mailbox(cursor, dialect)?),
+        "LIST" => {
+            cursor.sp()?;
+            Command::List(list::list(cursor, dialect)?)
+        }
+        "LSUB" => {
+            cursor.sp()?;
+            let reference = list::reference(cursor, dialect)?;
+            cursor.sp()?;
+            Command::Lsub { reference, pattern: list::pattern(cursor, dialect)? }
+        }
+        "STATUS" => {
+            let mailbox = mailbox(cursor, dialect)?;
+            cursor.sp()?;
+            Command::Status { mailbox, items: status_items(cursor)? }
+        }
+        "UID" => {
+            cursor.sp()?;
+            let start = cursor.clone();
+            let word = cursor.atom()?;
+            match upper(word, &mut [0; 32]) {
+                "EXPUNGE" => {
+                    cursor.sp()?;
+                    Command::Expunge { uids: Some(Set::parse(cursor)?) }
+                }
+                word => match messages_command(cursor, dialect, word, true)? {
+                    Some(command) => command,
+                    None => {
+                        *known = false;
+                        return start.wrong("there is no such command");
+                    }
+                },
+            }
+        }
+        word => match messages_command(cursor, dialect, word, false)? {
+            Some(command) => command,
+            None => {
+                *known = false;
+                return start.wrong("there is no such command");
+            }
+        },
+    };
+    Ok(command)
+}
+
+/// The commands that exist with sequence numbers and with UIDs.
+fn messages_command(
+    cursor: &mut Cursor<'_>,
+    dialect: Dialect,
+    word: &str,
+    uid: bool,
+) -> Parsed<Option<Command>> {
+    if word == "SEARCH" {
+        cursor.sp()?;
+        return Ok(Some(Command::Search { search: search::search(cursor)?, uid }));
+    }
+    if !matches!(word, "FETCH" | "STORE" | "COPY" | "MOVE") {
+        return Ok(None);
+    }
+    cursor.sp()?;
+    let set = Set::parse(cursor)?;
+    Ok(Some(match word {
+        "COPY" => Command::Copy { set, mailbox: mailbox(cursor, dialect)?, uid },
+        "MOVE" => Command::Move { set, mailbox: mailbox(cursor, dialect)?, uid },
+        "STORE" => {
+            cursor.sp()?;
+            Command::Store { set, store: store(cursor)?, uid }
+        }
+        _ => {
+            cursor.sp()?;
+            let items = fetch::items(cursor)?;
+            let mut modifiers = FetchModifiers::default();
+            if cursor.peek() == Some(b' ') {
+                cursor.sp()?;
+                if !cursor.is_end() {
+                    fetch_modifiers(cursor, &mut modifiers)?;
+                }
+            }
+            Command::Fetch { set, items, modifiers, uid }
+        }
+    }))
+}
+
+fn argument(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+    cursor.sp()?;
+    Ok(cursor.astring()?.into_owned())
+}
+
+fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<String> {
+    cursor.sp()?;
+    let start = cursor.clone();
+    let wire = cursor.astring()?;
+    match name::decode(&wire, dialect.utf8) {
+        Some(name) if !name.is_empty() => Ok(name),
+        Some(_) => start.wrong("the mailbox name is empty"),
+        None if dialect.utf8 => start.wrong("the mailbox name is not UTF-8, or holds control characters"),
+        None => start.wrong("the mailbox name is not modified UTF-7"),
+    }
+}
+
+/// ```abnf
+/// id = "ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)       ; RFC 2971 §4
+/// ```
+fn id(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.sp()?;
+    if cursor.eat_word("NIL") {
+        return Ok(Command::Id(Vec::new()));
+    }
+    let text = |t: &[u8]| String::from_utf8_lossy(t).into_owned();
+    let pairs = cursor.parenthesised(ID_PAIRS, |c| {
+        let field = text(&c.string()?);
+        c.sp()?;
+        Ok((field, c.nstring()?.map(|v| text(&v))))
+    })?;
+    Ok(Command::Id(pairs))
+}
+
+/// ```abnf
+/// authenticate = "AUTHENTICATE" SP auth-type [SP (base64 / "=")]       ; RFC 4959
+/// ```
+fn authenticate(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.sp()?;
+    let mechanism = cursor.atom()?.to_ascii_uppercase();
+    let mut initial = None;
+    if !cursor.is_end() {
+        cursor.sp()?;
+        if !cursor.is_end() {
+            initial = Some(base64_response(cursor)?);
+        }
+    }
+    Ok(Command::Authenticate { mechanism, initial })
+}
+
+/// A base64 response; `=` alone is the empty one.
+pub fn base64_response(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+    use base64::Engine as _;
+    let start = cursor.clone();
+    let text =
+        cursor.span(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'='), "expected base64")?;
+    if text == "=" {
+        return Ok(Vec::new());
+    }
+    base64::engine::general_purpose::STANDARD.decode(text).or_else(|_| start.wrong("that is not base64"))
+}
+
+fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let mut names = Vec::new();
+    cursor.sp()?;
+    loop {
+        names.push(cursor.atom()?.to_ascii_uppercase());
+        if cursor.is_end() || names.len() > 64 {
+            return Ok(Command::Enable(names));
+        }
+        cursor.sp()?;
+        if cursor.is_end() {
+            return Ok(Command::Enable(names));
+        }
+    }
+}
+
+/// ```abnf
+/// select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]       ; RFC 4466, RFC 7162
+/// ```
+fn select(cursor: &mut Cursor<'_>, dialect: Dialect, examine: bool) -> Parsed<Command> {
+    let mailbox = mailbox(cursor, dialect)?;
+    let mut condstore = false;
+    if cursor.peek() == Some(b' ') {
+        cursor.sp()?;
+        if !cursor.is_end() {
+            cursor.parenthesised(8, |c| {
+                let start = c.clone();
+                match upper(c.atom()?, &mut [0; 32]) {
+                    "CONDSTORE" => condstore = true,
+                    _ => return start.wrong("there is no such parameter"),
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(Command::Select { mailbox, examine, condstore })
+}
+
+/// ```abnf
+/// create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]       ; RFC 6154 §6
+/// ```
+fn create(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
+    let mailbox = mailbox(cursor, dialect)?;
+    let mut uses = Vec::new();
+    if cursor.peek() == Some(b' ') {
+        cursor.sp()?;
+        if !cursor.is_end() {
+            cursor.parenthesised(8, |c| {
+                let start = c.clone();
+                match upper(c.atom()?, &mut [0; 32]) {
+                    "USE" => {
+                        c.sp()?;
+                        uses.extend(c.parenthesised(16, |c| {
+                            c.expect(b'\\', "expected an attribute")?;
+                            Ok(format!("\\{}", c.atom()?))
+                        })?);
+                    }
+                    _ => return start.wrong("there is no such parameter"),
+                }
+                Ok(())
+            })?;
+        }
+    }
+    Ok(Command::Create { mailbox, uses })
+}
+
+/// `"(" status-att *(SP status-att) ")"`
+pub fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
+    let items = cursor.parenthesised(32, |c| {
+        let start = c.clone();
+        Ok(match upper(c.atom()?, &mut [0; 32]) {
+            "MESSAGES" => StatusItem::Messages,
+            "RECENT" => StatusItem::Recent,
+            "UIDNEXT" => StatusItem::UidNext,
+            "UIDVALIDITY" => StatusItem::UidValidity,
+            "UNSEEN" => StatusItem::Unseen,
+            "SIZE" => StatusItem::Size,
+            "DELETED" => StatusItem::Deleted,
+            "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
+            "APPENDLIMIT" => StatusItem::AppendLimit,
+            "MAILBOXID" => StatusItem::MailboxId,
+            _ => return start.wrong("there is no such item"),
+        })
+    })?;
+    if items.is_empty() { cursor.wrong("expected an item") } else { Ok(items) }
+}
+
+/// ```abnf
+/// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"       ; RFC 4466
+/// fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "PARTIAL" SP partial-range       ; RFC 7162 §3.1.4.1, RFC 9394 §3.3
+/// ```
+fn fetch_modifiers(cursor: &mut Cursor<'_>, modifiers: &mut FetchModifiers) -> Parsed<()> {
+    cursor.parenthesised(8, |c| {
+        let start = c.clone();
+        match upper(c.atom()?, &mut [0; 32]) {
+            "CHANGEDSINCE" => {
+                c.sp()?;
+                modifiers.changed_since = Some(c.number64()?);
+            }
+            "PARTIAL" => {
+                c.sp()?;
+                modifiers.partial = Some(search::partial_range(c)?);
+            }
+            _ => return start.wrong("there is no such modifier"),
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// ```abnf
+/// store-att-flags = ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))
+/// store-modifier = "UNCHANGEDSINCE" SP mod-sequence-valzer       ; RFC 7162 §3.1.3
+/// ```
+fn store(cursor: &mut Cursor<'_>) -> Parsed<StoreArguments> {
+    let mut unchanged_since = None;
+    if cursor.eat(b'(') {
+        if !cursor.eat_word("UNCHANGEDSINCE") {
+            return cursor.wrong("there is no such modifier");
+        }
+        cursor.sp()?;
+        unchanged_since = Some(cursor.number64()?);
+        cursor.expect(b')', "expected )")?;
+        cursor.sp()?;
+    }
+    let op = if cursor.eat(b'+') {
+        FlagOp::Add
+    } else if cursor.eat(b'-') {
+        FlagOp::Remove
+    } else {
+        FlagOp::Replace
+    };
+    let start = cursor.clone();
+    let silent = match upper(cursor.atom()?, &mut [0; 32]) {
+        "FLAGS" => false,
+        "FLAGS.SILENT" => true,
+        _ => return start.wrong("expected FLAGS or FLAGS.SILENT"),
+    };
+    cursor.sp()?;
+    let flags = if cursor.peek() == Some(b'(') {
+        flag_list(cursor)?
+    } else {
+        let mut flags = FlagList::default();
+        loop {
+            flag(cursor, &mut flags)?;
+            if cursor.is_end() {
+                break;
+            }
+            cursor.sp()?;
+        }
+        flags
+    };
+    Ok(StoreArguments { op, silent, flags, unchanged_since })
+}
+
+/// ```abnf
+/// flag-list = "(" [flag *(SP flag)] ")"
+/// ```
+pub fn flag_list(cursor: &mut Cursor<'_>) -> Parsed<FlagList> {
+    let mut flags = FlagList::default();
+    cursor.parenthesised(256, |c| flag(c, &mut flags))?;
+    Ok(flags)
+}
+
+fn flag(cursor: &mut Cursor<'_>, flags: &mut FlagList) -> Parsed<()> {
+    let start = cursor.clone();
+    if cursor.eat(b'\\') {
+        let flag = match upper(cursor.atom()?, &mut [0; 32]) {
+            "SEEN" => Flags::SEEN,
+            "ANSWERED" => Flags::ANSWERED,
+            "FLAGGED" => Flags::FLAGGED,
+            "DELETED" => Flags::DELETED,
+            "DRAFT" => Flags::DRAFT,
+            // RFC 3501 §2.3.2: clients cannot alter \Recent; clients that copy what FETCH told them try to.
+            "RECENT" => Flags::default(),
+            _ => return start.wrong("there is no such system flag"),
+        };
+        flags.flags = flags.flags.with(flag);
+        return Ok(());
+    }
+    match Keyword::new(cursor.atom()?) {
+        Some(keyword) if flags.keywords.contains(&keyword) => Ok(()),
+        Some(keyword) => {
+            flags.keywords.push(keyword);
+            Ok(())
+        }
+        None => start.wrong("the keyword is too long"),
+    }
+}
+
+/// The first words of an APPEND up to a literal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendStart {
+    /// Not an APPEND.
+    Other,
+    /// The literal is the mailbox name, or the words before it make no sense: an ordinary command so far.
+    NotYet,
+    /// The literal is a message.
+    Message {
+        /// The tag.
+        tag: String,
+        /// The mailbox's name.
+        mailbox: String,
+        /// Flags and date.
+        head: AppendHead,
+    },
+    /// The words before the literal are wrong.
+    Wrong(ParseError),
+}
+
+/// Looks at a command that has reached a literal (`before` ends where the literal's head begins).
+///
+/// ```abnf
+/// append = "APPEND" SP mailbox 1*append-message
+/// append-message = [SP flag-list] [SP date-time] SP (literal / literal8)
+/// ```
+pub fn append_start(before: &[u8], dialect: Dialect) -> AppendStart {
+    // The head of the literal is cut off, but the space before it stays: no line end here.
+    let mut cursor = Cursor::new(before);
+    let Ok(tag) = tag(&mut cursor) else { return AppendStart::Other };
+    if !cursor.eat_word("APPEND ") {
+        return AppendStart::Other;
+    }
+    while cursor.eat(b' ') {}
+    if cursor.is_end() {
+        return AppendStart::NotYet;
+    }
+    let start = cursor.clone();
+    let read = cursor.astring().and_then(|wire| match name::decode(&wire, dialect.utf8) {
+        Some(mailbox) if !mailbox.is_empty() => Ok(mailbox),
+        _ => start.wrong("the mailbox name is not modified UTF-7"),
+    });
+    let read = read.and_then(|mailbox| append_head(&mut cursor).map(|head| (mailbox, head)));
+    match read {
+        Ok((mailbox, head)) => AppendStart::Message { tag, mailbox, head },
+        Err(error) => AppendStart::Wrong(ParseError { tag: Some(tag), error, known: true }),
+    }
+}
+
+/// What stands between the mailbox (or the message before) and the literal: ` (flags) "date" `.
+pub fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
+    let mut head = AppendHead::default();
+    cursor.sp()?;
+    if cursor.peek() == Some(b'(') {
+        head.flags = flag_list(cursor)?;
+        cursor.sp()?;
+    }
+    if cursor.peek() == Some(b'"') {
+        head.date = Some(date::date_time(cursor)?);
+        cursor.sp()?;
+    }
+    if cursor.is_end() { Ok(head) } else { cursor.wrong("expected a message as a literal") }
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

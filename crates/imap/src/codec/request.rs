@@ -1,0 +1,131 @@
+//! Commands as values. Only what the client asked; nothing of whether it may.
+
+use yubin_base::UnixMs;
+use yubin_store::SpecialUse;
+
+use super::{fetch::Item, list::List, search::Search, set::Set};
+
+/// How names and strings are written in this session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// Mailbox names are UTF-8 (IMAP4rev2, UTF8=ACCEPT), not modified UTF-7.
+    pub utf8: bool,
+}
+
+/// A command with its tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Repeated in the answer.
+    pub tag: String,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names are the RFC's")]
+pub enum Command {
+    Capability,
+    Noop,
+    Logout,
+    Id(Vec<(String, Option<String>)>),
+    StartTls,
+    Authenticate { mechanism: String, initial: Option<Vec<u8>> },
+    Login { user: Vec<u8>, password: Vec<u8> },
+    Enable(Vec<String>),
+    Select { mailbox: String, examine: bool, condstore: bool },
+    Create { mailbox: String, uses: Vec<String> },
+    Delete(String),
+    Rename { from: String, to: String },
+    Subscribe(String),
+    Unsubscribe(String),
+    List(List),
+    Lsub { reference: String, pattern: String },
+    Namespace,
+    Status { mailbox: String, items: Vec<StatusItem> },
+    Idle,
+    Check,
+    Close,
+    Unselect,
+    Expunge { uids: Option<Set> },
+    Search { search: Search, uid: bool },
+    Fetch { set: Set, items: Vec<Item>, modifiers: FetchModifiers, uid: bool },
+    Store { set: Set, store: StoreArguments, uid: bool },
+    Copy { set: Set, mailbox: String, uid: bool },
+    Move { set: Set, mailbox: String, uid: bool },
+}
+
+/// Arguments of STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreArguments {
+    /// `+` adds, `-` removes, none replaces.
+    pub op: yubin_store::FlagOp,
+    /// Whether the client wants no FETCH in answer.
+    pub silent: bool,
+    /// The flags.
+    pub flags: FlagList,
+    /// UNCHANGEDSINCE.
+    pub unchanged_since: Option<u64>,
+}
+
+/// Modifiers of FETCH.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FetchModifiers {
+    /// CHANGEDSINCE: only messages with a greater modseq (RFC 7162 §3.1.4.1).
+    pub changed_since: Option<u64>,
+    /// PARTIAL: only some of the messages of the set, counted from its begin, or with negative numbers from its end (RFC 9394 §3.3).
+    pub partial: Option<(i64, i64)>,
+}
+
+/// Flags as the client wrote them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlagList {
+    /// System flags.
+    pub flags: yubin_store::Flags,
+    /// Keywords.
+    pub keywords: Vec<yubin_store::Keyword>,
+}
+
+/// What precedes a message of APPEND (RFC 9051 §6.3.12).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppendHead {
+    /// Flags to set.
+    pub flags: FlagList,
+    /// INTERNALDATE.
+    pub date: Option<UnixMs>,
+}
+
+/// Items of STATUS (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 8474, RFC 7889).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the RFC's")]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    Size,
+    Deleted,
+    HighestModSeq,
+    AppendLimit,
+    MailboxId,
+}
+
+/// The special use that an attribute names, whatever its case.
+pub fn special_use(attribute: &str) -> Option<SpecialUse> {
+    use SpecialUse::{Archive, Drafts, Junk, Sent, Trash};
+    [Archive, Drafts, Junk, Sent, Trash]
+        .into_iter()
+        .find(|u| attribute.eq_ignore_ascii_case(special_use_attribute(*u)))
+}
+
+/// The attribute of a special use (RFC 6154 §2).
+pub fn special_use_attribute(special_use: SpecialUse) -> &'static str {
+    match special_use {
+        SpecialUse::Archive => "\\Archive",
+        SpecialUse::Drafts => "\\Drafts",
+        SpecialUse::Junk => "\\Junk",
+        SpecialUse::Sent => "\\Sent",
+        SpecialUse::Trash => "\\Trash",
+    }
+}

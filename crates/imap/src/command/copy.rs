@@ -1,0 +1,30 @@
+//! COPY and UID COPY. RFC 9051 §6.4.7, §6.4.9; COPYUID of RFC 4315. All or nothing.
+
+use yubin_store::{Copied, Uid};
+
+use crate::{
+    codec::{Code, Set, set::ranges},
+    session::{reply::Reply, user::Context},
+};
+
+pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) -> Result<Reply, Reply> {
+    let selected = cx.selected()?;
+    let uids = selected.view.uids(&selected.view.find(set, uid, &selected.saved)?);
+    let target = cx.mailbox(name).ok_or_else(Reply::try_create)?;
+    if uids.is_empty() {
+        return Ok(Reply::ok("there was nothing to copy"));
+    }
+    let quota = cx.services.quotas.quota(cx.user.id).await;
+    let copied = cx.user.account.copy(selected.id, &uids, target.id, quota, cx.now).await?;
+    Ok(match copy_uid(&copied) {
+        Some(code) => Reply::ok_code(code, "copied"),
+        None => Reply::ok("there was nothing to copy"),
+    })
+}
+
+/// COPYUID, unless nothing was copied. Both lists are in the same order.
+pub(crate) fn copy_uid(copied: &Copied) -> Option<Code> {
+    let list = |pick: fn(&(Uid, Uid)) -> u32| ranges(copied.uids.iter().map(pick));
+    let (from, to) = (list(|pair| pair.0.0), list(|pair| pair.1.0));
+    (!from.is_empty()).then_some(Code::CopyUid(copied.uid_validity.0, from, to))
+}

@@ -1,0 +1,20 @@
+//! CREATE. RFC 9051 §6.3.4, RFC 6154 §3 (USE), RFC 8474 §4.1 (MAILBOXID).
+
+use crate::{
+    codec::{Code, request::special_use},
+    session::{reply::Reply, user::Context},
+};
+
+pub(crate) async fn run(cx: &mut Context<'_>, name: &str, uses: &[String]) -> Result<Reply, Reply> {
+    // A separator at the end says that names will be made below it; the mailbox is made either way.
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let special_use = match uses {
+        [] => None,
+        [one] => {
+            Some(special_use(one).ok_or_else(|| Reply::no(Code::UseAttr, "there is no such special use"))?)
+        }
+        _ => return Err(Reply::no(Code::UseAttr, "a mailbox has one special use")),
+    };
+    let change = cx.user.account.create_mailbox(name, special_use, cx.now).await?;
+    Ok(Reply::ok_code(Code::MailboxId(change.id.0), "created"))
+}

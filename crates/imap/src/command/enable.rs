@@ -1,0 +1,19 @@
+//! ENABLE. RFC 5161, RFC 9051 §6.3.1. What is not known is passed over, as the RFC has it.
+
+use crate::session::{reply::Reply, user::Context};
+
+pub(crate) fn run(cx: &mut Context<'_>, names: &[String]) -> Result<Reply, Reply> {
+    let mut enabled = String::new();
+    for name in names {
+        let (switch, written) = match name.as_str() {
+            "CONDSTORE" => (&mut cx.user.enabled.condstore, " CONDSTORE"),
+            "IMAP4REV2" => (&mut cx.user.enabled.rev2, " IMAP4rev2"),
+            _ => continue,
+        };
+        if !std::mem::replace(switch, true) {
+            enabled.push_str(written);
+        }
+    }
+    cx.w().raw("* ENABLED").raw(&enabled).raw("\r\n");
+    Ok(Reply::ok("enabled"))
+}

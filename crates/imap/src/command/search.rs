@@ -1,0 +1,276 @@
+//! SEARCH and UID SEARCH. RFC 9051 §6.4.4, §6.4.9; RFC 4731 (ESEARCH), RFC 5182 (SEARCHRES), RFC 9394 (PARTIAL), RFC 7162 §3.1.5.
+//! Looks at what is cheap first and reads a message only when its row cannot decide.
+
+use std::collections::VecDeque;
+
+use yubin_formats::{charset::Charset, fold_for_search};
+use yubin_store::{Row, UidSet};
+
+use crate::{
+    codec::{
+        search::{Search, SearchReturn},
+        set::ranges,
+        write::{Code, push_number},
+    },
+    limits,
+    session::{
+        reply::Reply,
+        user::{Context, Selected},
+    },
+};
+
+use super::{
+    Outcome,
+    job::{Job, Progress},
+};
+
+#[path = "search_match.rs"]
+mod matching;
+use matching::{Plan, Truth};
+
+/// A SEARCH under way.
+pub(crate) struct SearchJob {
+    tag: String,
+    plan: Plan,
+    returns: Option<SearchReturn>,
+    uid: bool,
+    asks_modseq: bool,
+    /// The next sequence number to look at, and the last.
+    next: u32,
+    last: u32,
+    /// Sequence numbers of what was found.
+    found: Vec<u32>,
+    highest_modseq: u64,
+    /// Numbers of the old answer that are still to be written.
+    writing: Option<VecDeque<u32>>,
+}
+
+pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) -> Result<Outcome, Reply> {
+    let selected = cx.selected()?;
+    let asks_modseq = search.key.asks_modseq();
+    let charset = match search.charset.as_deref() {
+        None => Charset::UTF_8,
+        // RFC 9051 §6.4.4: BADCHARSET says which ones there are.
+        Some(label) => Charset::for_label(label)
+            .ok_or_else(|| Reply::no(Code::BadCharset, "that charset is not known"))?,
+    };
+    let plan = Plan::new(&search.key, charset, selected, cx.now)?;
+    let last = selected.view.exists();
+    cx.user.enabled.condstore |= asks_modseq;
+    // RFC 9051 §6.4.4: IMAP4rev2 has only the new answer.
+    let returns =
+        search.returns.or(cx.user.enabled.rev2.then_some(SearchReturn { all: true, ..Default::default() }));
+    Ok(Outcome::Job(Job::Search(Box::new(SearchJob {
+        tag: tag.to_owned(),
+        plan,
+        returns,
+        uid,
+        asks_modseq,
+        next: 1,
+        last,
+        found: Vec::new(),
+        highest_modseq: 0,
+        writing: None,
+    }))))
+}
+
+impl SearchJob {
+    /// Whether a line has begun and not ended.
+    pub(crate) fn in_line(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Looks at the next messages, or writes what was found.
+    pub(crate) async fn step(&mut self, cx: &mut Context<'_>) -> Progress {
+        if self.writing.is_some() {
+            return self.write_old(cx);
+        }
+        let mut bodies = 0;
+        for _ in 0..limits::SEARCH_ROWS_AT_ONCE {
+            if self.next > self.last || bodies >= limits::SEARCH_BODIES_AT_ONCE {
+                break;
+            }
+            let seq = self.next;
+            self.next += 1;
+            let Ok(selected) = cx.selected() else { break };
+            let Some((row, ghost)) = selected.view.at(seq) else { continue };
+            let row = *row;
+            let matches = match self.plan.look(seq, &row, selected) {
+                Truth::Yes => true,
+                Truth::No => false,
+                Truth::Unknown => {
+                    bodies += 1;
+                    match self.plan.read_and_look(seq, &row, cx).await {
+                        Ok(matches) => matches,
+                        // A message that is gone matches nothing.
+                        Err(_) if ghost => false,
+                        Err(yubin_store::StoreError::Gone) => false,
+                        Err(error) => return Progress::Done { reply: error.into(), known: Vec::new() },
+                    }
+                }
+            };
+            if matches {
+                self.found.push(seq);
+                self.highest_modseq = self.highest_modseq.max(row.modseq.0);
+            }
+        }
+        if self.next <= self.last {
+            return Progress::More;
+        }
+        match self.returns {
+            Some(returns) => self.write_new(returns, cx),
+            None => {
+                cx.out.extend_from_slice(b"* SEARCH");
+                self.writing = Some(std::mem::take(&mut self.found).into());
+                self.write_old(cx)
+            }
+        }
+    }
+
+    fn number(&self, seq: u32, selected: Option<&Selected>) -> u32 {
+        if !self.uid {
+            return seq;
+        }
+        selected.and_then(|s| s.view.at(seq)).map_or(0, |(row, _)| row.uid.0)
+    }
+
+    /// `* SEARCH 2 3 5 (MODSEQ 9)`
+    fn write_old(&mut self, cx: &mut Context<'_>) -> Progress {
+        let mut writing = self.writing.take().unwrap_or_default();
+        while let Some(seq) = writing.pop_front() {
+            let number = self.number(seq, cx.user.selected.as_ref());
+            cx.out.push(b' ');
+            push_number(cx.out, u64::from(number));
+            if cx.out.len() >= limits::ANSWER_OCTETS {
+                self.writing = Some(writing);
+                return Progress::More;
+            }
+        }
+        if self.asks_modseq && self.highest_modseq > 0 {
+            cx.w().raw(" (MODSEQ ").number(self.highest_modseq).raw(")");
+        }
+        cx.out.extend_from_slice(b"\r\n");
+        done()
+    }
+
+    /// `* ESEARCH (TAG "a") UID MIN 2 MAX 5 COUNT 3 ALL 2:3,5` (RFC 4731 §3.2).
+    fn write_new(&mut self, returns: SearchReturn, cx: &mut Context<'_>) -> Progress {
+        let found = std::mem::take(&mut self.found);
+        if returns.save {
+            self.save(&found, returns, cx);
+        }
+        let only_save =
+            !(returns.min || returns.max || returns.all || returns.count || returns.partial.is_some());
+        if only_save {
+            // RFC 5182 §2.1: nothing is told then.
+            return done();
+        }
+        let numbers: Vec<u32> =
+            found.iter().map(|seq| self.number(*seq, cx.user.selected.as_ref())).collect();
+        let mut w = cx.w();
+        w.raw("* ESEARCH (TAG ").string(self.tag.as_bytes()).raw(")").raw(if self.uid { " UID" } else { "" });
+        if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
+            if returns.min {
+                w.raw(" MIN ").number(*first);
+            }
+            if returns.max {
+                w.raw(" MAX ").number(*last);
+            }
+        }
+        if returns.count {
+            w.raw(" COUNT ").number(numbers.len() as u64);
+        }
+        if returns.all && !numbers.is_empty() {
+            w.raw(" ALL ").set(&ranges(numbers.iter().copied()));
+        }
+        if let Some((from, to)) = returns.partial {
+            let part = part_of(&numbers, (from, to));
+            w.raw(" PARTIAL (").raw(&format!("{from}:{to} "));
+            if part.is_empty() {
+                w.raw("NIL");
+            } else {
+                w.set(&ranges(part.iter().copied()));
+            }
+            w.raw(")");
+        }
+        if self.asks_modseq && self.highest_modseq > 0 {
+            w.raw(" MODSEQ ").number(self.highest_modseq);
+        }
+        w.raw("\r\n");
+        done()
+    }
+
+    /// RFC 5182 §2.1: with MIN or MAX only those are saved, unless all are asked for as well.
+    fn save(&self, found: &[u32], returns: SearchReturn, cx: &mut Context<'_>) {
+        let Some(selected) = &mut cx.user.selected else { return };
+        let narrow = (returns.min || returns.max) && !returns.all && !returns.count;
+        let mut kept: Vec<u32> = Vec::new();
+        if narrow {
+            kept.extend(found.first().filter(|_| returns.min));
+            kept.extend(found.last().filter(|_| returns.max));
+        } else {
+            kept.extend_from_slice(match returns.partial {
+                // RFC 9394 §3.1: PARTIAL saves what it returned.
+                Some(range) if !returns.count => part_of(found, range),
+                _ => found,
+            });
+        }
+        let uids =
+            kept.iter().filter_map(|seq| selected.view.at(*seq)).map(|(row, _): (&Row, bool)| row.uid.0);
+        selected.saved = UidSet::from_ranges(ranges(uids));
+    }
+}
+
+fn done() -> Progress {
+    Progress::Done { reply: Reply::ok("that is all"), known: Vec::new() }
+}
+
+/// The results numbered `from` to `to`, from 1, or with negative numbers from the end (RFC 9394 §3.1).
+fn part_of(numbers: &[u32], (from, to): (i64, i64)) -> &[u32] {
+    let len = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
+    let (start, end) = if from > 0 { (from - 1, to) } else { (len + to, len + from + 1) };
+    let index = |n: i64| usize::try_from(n.clamp(0, len)).unwrap_or(0);
+    numbers.get(index(start)..index(end)).unwrap_or_default()
+}
+
+/// The same of ranges.
+pub(super) fn partial_of(seqs: &[(u32, u32)], (from, to): (i64, i64)) -> Vec<(u32, u32)> {
+    let total: i64 = seqs.iter().map(|&(a, b)| i64::from(b - a) + 1).sum();
+    let (start, end) = if from > 0 { (from - 1, to) } else { (total + to, total + from + 1) };
+    let (start, end) = (start.clamp(0, total), end.clamp(0, total));
+    let mut before = 0i64;
+    let mut out = Vec::new();
+    for &(a, b) in seqs {
+        let len = i64::from(b - a) + 1;
+        let (skip, stop) = ((start - before).clamp(0, len), (end - before).clamp(0, len));
+        if skip < stop {
+            let at = |n: i64| a.saturating_add(u32::try_from(n).unwrap_or(0));
+            out.push((at(skip), at(stop - 1)));
+        }
+        before += len;
+    }
+    out
+}
+
+/// Text as it is compared.
+fn folded(text: &[u8], charset: Charset) -> String {
+    fold_for_search(&charset.decode(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_count_from_either_end() {
+        let numbers = [2, 4, 6, 8];
+        assert_eq!(part_of(&numbers, (1, 2)), [2, 4]);
+        assert_eq!(part_of(&numbers, (4, 9)), [8]);
+        assert_eq!(part_of(&numbers, (5, 9)), [0u32; 0]);
+        assert_eq!(part_of(&numbers, (-1, -2)), [6, 8]);
+        assert_eq!(part_of(&numbers, (-3, -9)), [2, 4]);
+        assert_eq!(partial_of(&[(1, 3), (7, 9)], (2, 5)), [(2, 3), (7, 8)]);
+        assert_eq!(partial_of(&[(1, 3), (7, 9)], (-1, -2)), [(8, 9)]);
+        assert_eq!(partial_of(&[(1, 3)], (4, 5)), []);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a session knows once somebody has logged in: the account, what was enabled, the selected mailbox. Tells of others' changes.
+
+use std::sync::Arc;
+
+use yubin_base::{AccountId, UnixMs};
+use yubin_store::{Account, MailboxId, MailboxState, ModSeq, StoreError, UidSet};
+
+use crate::{
+    ImapServices,
+    codec::{Dialect, Writer},
+};
+
+use super::{
+    reply::Reply,
+    view::{Known, Permits, View},
+};
+
+/// Somebody who has logged in.
+pub(crate) struct User {
+    pub(crate) account: Arc<Account>,
+    pub(crate) id: AccountId,
+    pub(crate) enabled: Enabled,
+    pub(crate) selected: Option<Selected>,
+    /// The account's modseq when the selected mailbox was looked at last.
+    pub(crate) looked_at: ModSeq,
+}
+
+/// What was enabled (RFC 5161).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Enabled {
+    pub(crate) condstore: bool,
+    pub(crate) rev2: bool,
+}
+
+/// The selected mailbox.
+pub(crate) struct Selected {
+    pub(crate) id: MailboxId,
+    pub(crate) view: View,
+    pub(crate) read_only: bool,
+    /// The result of the last SEARCH that saved it (RFC 5182).
+    pub(crate) saved: UidSet,
+}
+
+/// What a command after login works with.
+pub(crate) struct Context<'a> {
+    pub(crate) services: &'a ImapServices,
+    pub(crate) user: &'a mut User,
+    pub(crate) now: UnixMs,
+    pub(crate) out: &'a mut Vec<u8>,
+    /// Flags that the command's own answer told already.
+    pub(crate) known: Vec<Known>,
+}
+
+impl Context<'_> {
+    pub(crate) fn w(&mut self) -> Writer<'_> {
+        let dialect = self.user.dialect();
+        Writer::new(self.out, dialect)
+    }
+    /// The selected mailbox.
+    pub(crate) fn selected(&self) -> Result<&Selected, Reply> {
+        self.user.selected.as_ref().ok_or_else(not_selected)
+    }
+    /// The selected mailbox, if it may be changed.
+    pub(crate) fn selected_for_writing(&self) -> Result<&Selected, Reply> {
+        match self.selected()? {
+            selected if selected.read_only => {
+                Err(Reply::no(crate::codec::Code::ReadOnly, "the mailbox was opened read-only"))
+            }
+            selected => Ok(selected),
+        }
+    }
+    /// A mailbox by name, if it holds messages.
+    pub(crate) fn mailbox(&self, name: &str) -> Option<Arc<MailboxState>> {
+        self.user.account.mailbox_named(name).filter(|m| !m.no_select)
+    }
+}
+
+pub(crate) fn not_selected() -> Reply {
+    Reply::bad("no mailbox is selected")
+}
+
+impl User {
+    pub(crate) fn new(account: Arc<Account>, id: AccountId) -> Self {
+        Self { account, id, enabled: Enabled::default(), selected: None, looked_at: ModSeq::default() }
+    }
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect { utf8: self.enabled.rev2 }
+    }
+
+    /// Tells the client what changed in its mailbox, as far as permitted here.
+    pub(crate) async fn sync(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) {
+        let dialect = self.dialect();
+        let Some(selected) = &mut self.selected else { return };
+        let state = self.account.state();
+        let nothing_new = state.modseq == self.looked_at && !(expunge && selected.view.has_ghosts());
+        if nothing_new {
+            return;
+        }
+        let now = match state.mailboxes.get(&selected.id) {
+            Some(mailbox) if mailbox.highest_modseq == selected.view.told().highest_modseq => {
+                Ok(Arc::clone(selected.view.told()))
+            }
+            Some(_) => self.account.open(selected.id).await,
+            None => Err(StoreError::NoMailbox),
+        };
+        let now = match now {
+            Ok(now) => now,
+            // Deleted under the session's feet: to it, every message is gone.
+            Err(StoreError::NoMailbox | StoreError::NoAccount) => {
+                let told = selected.view.told();
+                Arc::new(MailboxState {
+                    pages: Some(Arc::from([])),
+                    counts: Default::default(),
+                    ..(**told).clone()
+                })
+            }
+            // Not readable now; told at the next occasion.
+            Err(_) => return,
+        };
+        let permits = Permits { expunge, modseq: self.enabled.condstore, recent: !self.enabled.rev2, known };
+        selected.view.advance(now, permits, &mut Writer::new(out, dialect));
+        self.looked_at = state.modseq;
+    }
+}
