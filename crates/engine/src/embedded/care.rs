@@ -174,7 +174,7 @@ impl EmbeddedEngine {
     /// Deletes segments in which nothing is alive. `live` is called once and names every blob that any metadata still names,
     /// from a snapshot taken within the call.
     ///
-    /// A segment goes when two collections in a row found it dead, it no longer grows, and it was last written before
+    /// A segment goes when two collections in a row found it dead, a body in a later one was committed, and it was last written before
     /// `unchanged_since`: put that an hour back, so that no message still on its way has its body there. Half-dead segments stay;
     /// the report tells how much of each is alive.
     pub fn collect_garbage(
@@ -184,7 +184,7 @@ impl EmbeddedEngine {
     ) -> Result<GarbageReport, ReadError> {
         let shared = self.shared();
         let before = shared.segments.list().map_err(unavailable)?;
-        let growing = shared.segments.growing();
+        let newest_expected = shared.durable_segment.load(Ordering::Acquire);
         let alive = self.live_octets(live)?;
         let mut condemned = shared.condemned.lock();
         let mut still_dead = BTreeSet::new();
@@ -192,7 +192,7 @@ impl EmbeddedEngine {
         for (number, octets) in before {
             let living = alive.get(&number).copied().unwrap_or(0);
             let old = shared.segments.modified(number).is_ok_and(|at| is_before(at, unchanged_since));
-            if living > 0 || number >= growing || !old {
+            if living > 0 || number >= newest_expected || !old {
                 report.segments.insert(number, (octets, living));
             } else if condemned.contains(&number) {
                 shared.segments.remove(number).map_err(unavailable)?;

@@ -253,6 +253,7 @@ fn transact(shared: &Shared, state: &mut State, batches: &[Batch]) -> Result<Vec
     next.store(lmdb, &mut txn)?;
     lmdb.commit(txn).map_err(Failed::Commit)?;
     *state = next;
+    shared.durable_segment.store(state.high_water.segment, Ordering::Release);
     shared.counters.metadata_flushes.fetch_add(1, Ordering::Relaxed);
     Ok(answers)
 }

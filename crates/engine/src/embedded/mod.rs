@@ -31,7 +31,10 @@ use std::{
     io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64},
+    },
     thread::JoinHandle,
 };
 
@@ -97,6 +100,8 @@ struct Shared {
     counters: Counters,
     /// Segments that the last garbage collection found without anything alive in them.
     condemned: Mutex<BTreeSet<u32>>,
+    /// The segment of the high water that is on disk: opening expects that one and all behind it.
+    durable_segment: AtomicU32,
     /// Damage found while opening.
     found_at_open: Vec<String>,
     /// Released last: no other process opens the folder while a view is alive.
@@ -138,6 +143,7 @@ impl EmbeddedEngine {
             read_only: OnceLock::new(),
             counters: Counters::default(),
             condemned: Mutex::default(),
+            durable_segment: AtomicU32::new(state.high_water.segment),
             found_at_open,
             _lock: lock,
         });

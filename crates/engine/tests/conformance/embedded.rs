@@ -15,7 +15,7 @@ use std::{
 use yubin_base::UnixMs;
 use yubin_engine::{
     Batch, BlobError, BlobRef, CommitError, Engine, Health, Op, ReadError, check_blob,
-    embedded::{Disk, EmbeddedEngine, EmbeddedOptions, Level, OpenError, RealDisk, Space},
+    embedded::{Disk, EmbeddedEngine, EmbeddedOptions, GarbageReport, Level, OpenError, RealDisk, Space},
 };
 
 use crate::world::{blob, commit, get, keys, noise, ops, put, scan, small, text, view, wait};
@@ -310,6 +310,41 @@ fn flushed_octets_that_are_gone_are_reported_and_never_written_over() {
     assert!(wait(engine.blob_read(&third, 0..u64::MAX)).unwrap() == noise(3, 50_000));
 }
 
+/// Collects garbage; alive is what the rows name.
+fn collect(engine: &EmbeddedEngine, since: u64) -> GarbageReport {
+    let rows = scan(engine, b"", b"\xff", false, usize::MAX);
+    let mut live = |tell: &mut dyn FnMut(&BlobRef)| {
+        rows.iter().filter_map(|(_, v)| BlobRef::decode(v)).for_each(|blob| tell(&blob));
+        Ok(())
+    };
+    engine.collect_garbage(UnixMs(since), &mut live).unwrap()
+}
+
+/// Far in the future, and at the epoch.
+const NOW: u64 = u64::MAX / 2_000_000;
+const LONG_AGO: u64 = 0;
+
+/// Opening expects the segment of the high water; it stays until a later one is in its place.
+#[test]
+fn the_segment_of_the_high_water_is_not_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = open(folder.path());
+    keep(&engine, "a", &noise(1, 3_000_000));
+    blob(&engine, &noise(2, 3_000_000)); // begins the second segment, and is never named
+    commit(&engine, ops(vec![Op::Del("a".into())])).unwrap();
+    for _ in 0..3 {
+        assert!(collect(&engine, NOW).deleted.is_empty());
+    }
+    drop(engine);
+    let engine = open(folder.path());
+    assert_eq!(engine.verify(Level::Everything).unwrap().problems, 0);
+    keep(&engine, "b", &noise(3, 50_000));
+    assert_eq!(collect(&engine, NOW).condemned, [1]);
+    assert_eq!(collect(&engine, NOW).deleted, [1]);
+    drop(engine);
+    assert_eq!(open(folder.path()).verify(Level::Everything).unwrap().problems, 0);
+}
+
 #[test]
 fn segments_roll_over_and_dead_ones_are_collected_at_the_second_look() {
     let folder = tempfile::tempdir().unwrap();
@@ -317,24 +352,14 @@ fn segments_roll_over_and_dead_ones_are_collected_at_the_second_look() {
     let blobs: Vec<_> = (0..20u64).map(|n| keep(&engine, &format!("{n:02}"), &noise(n, 1_000_000))).collect();
     let before = engine.stats();
     assert!(before.segments >= 5, "{before:?}");
-    let collect = |engine: &EmbeddedEngine, since: u64| {
-        let rows = scan(engine, b"", b"\xff", false, usize::MAX);
-        let live = |tell: &mut dyn FnMut(&BlobRef)| {
-            rows.iter().filter_map(|(_, v)| BlobRef::decode(v)).for_each(|blob| tell(&blob));
-            Ok(())
-        };
-        let mut live = live;
-        engine.collect_garbage(UnixMs(since), &mut live).unwrap()
-    };
-    let (now, long_ago) = (u64::MAX / 2_000_000, 0);
-    let report = collect(&engine, now);
+    let report = collect(&engine, NOW);
     assert!(report.deleted.is_empty() && report.condemned.is_empty(), "{report:?}");
     // The first ten messages go.
     commit(&engine, ops(vec![Op::DelRange("00".into(), "10".into())])).unwrap();
-    assert!(collect(&engine, long_ago).condemned.is_empty(), "too young");
-    let condemned = collect(&engine, now).condemned;
+    assert!(collect(&engine, LONG_AGO).condemned.is_empty(), "too young");
+    let condemned = collect(&engine, NOW).condemned;
     assert!(condemned.len() >= 2);
-    let report = collect(&engine, now);
+    let report = collect(&engine, NOW);
     assert_eq!(report.deleted, condemned);
     assert_eq!(engine.stats().segment_octets, before.segment_octets - report.freed_octets);
     for (n, blob) in blobs.iter().enumerate().skip(10) {
