@@ -261,3 +261,53 @@ replies! {
     /// Backend: nothing of the message could be taken.
     MESSAGE_REFUSED = 554 [5 7 1] "Message refused";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reply: &Reply) -> String {
+        let mut out = Vec::new();
+        reply.write(&mut out);
+        String::from_utf8(out).expect("replies are text")
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        for Row { name, reply, when } in ALL {
+            assert!(matches!(reply.code, 200..=299 | 354 | 400..=599), "{name}");
+            if let Some(Enhanced(class, ..)) = reply.enhanced {
+                assert_eq!(u16::from(class), reply.code / 100, "{name}");
+            }
+            assert!(!when.is_empty() && !reply.text.is_empty(), "{name}");
+            let line = written(reply);
+            assert_eq!(line.matches("\r\n").count(), 1, "{name}");
+            assert!(line.trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)), "{name}");
+        }
+    }
+
+    #[test]
+    fn replies_are_written_as_rfc_5321_and_2034_have_them() {
+        assert_eq!(written(&OK), "250 2.0.0 OK\r\n");
+        assert_eq!(written(&HELLO.with_text("mx.test")), "250 mx.test\r\n");
+        assert_eq!(written(&OK.with_text("")), "250 2.0.0\r\n");
+    }
+
+    #[test]
+    fn no_text_leaves_its_line() {
+        assert_eq!(written(&OK.with_text("a\r\n250 b\u{e9}\0")), "250 2.0.0 a??250 b??\r\n");
+        let mut out = Vec::new();
+        write_lines(250, &["a\r\nb".into(), "c".into()], &mut out);
+        assert_eq!(out, b"250-a??b\r\n250 c\r\n");
+    }
+
+    #[test]
+    fn long_texts_become_several_lines() {
+        let long = written(&MESSAGE_REFUSED.with_text("x".repeat(1_200)));
+        let lines: Vec<&str> = long.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.len() + 2 <= crate::limits::REPLY_LINE_OCTETS));
+        assert!(lines[0].starts_with("554-5.7.1 x") && lines[2].starts_with("554 5.7.1 x"));
+        assert_eq!(long.matches('x').count(), 1_200);
+    }
+}

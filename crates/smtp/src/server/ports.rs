@@ -173,3 +173,54 @@ impl From<Reply> for Refusal {
         Self::of(reply)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use yubin_base::{AccountId, TlsInfo};
+
+    use super::*;
+    use crate::codec::reply;
+
+    #[test]
+    fn the_received_keyword_tells_tls_login_and_utf8() {
+        let check = |service, extended, tls: bool, login: bool, utf8, expected: &str| {
+            let address = SocketAddr::from(([192, 0, 2, 1], 25));
+            let facts = SessionFacts {
+                service,
+                peer: Peer { remote: address, local: address, tls: tls.then(TlsInfo::default) },
+                helo: "client.test".into(),
+                extended,
+                authenticated: login.then(|| Authenticated { account: AccountId(1), name: "ann".into() }),
+                now: UnixMs(0),
+            };
+            assert_eq!(facts.with_protocol(utf8), expected);
+        };
+        check(Service::Mx, false, false, false, false, "SMTP");
+        check(Service::Mx, true, false, false, false, "ESMTP");
+        check(Service::Mx, false, true, false, false, "ESMTPS");
+        check(Service::Submission, true, true, true, false, "ESMTPSA");
+        check(Service::Submission, true, false, true, false, "ESMTPA");
+        check(Service::Submission, true, true, true, true, "UTF8SMTPSA");
+        check(Service::Mx, true, false, false, true, "UTF8SMTP");
+        check(Service::Lmtp, true, false, false, false, "LMTP");
+        check(Service::Lmtp, true, true, false, true, "UTF8LMTPS");
+    }
+
+    #[test]
+    fn refusals_of_ones_own_are_checked() {
+        let custom = |code, class, text: &str| Refusal::custom(code, Enhanced(class, 7, 1), text).is_some();
+        assert!(custom(550, 5, "Go away"));
+        assert!(custom(450, 4, "Later"));
+        assert!(!custom(550, 4, "Classes differ"));
+        assert!(!custom(250, 2, "No refusal"));
+        assert!(!custom(550, 5, ""));
+        assert!(!custom(550, 5, "a\r\n250 b"));
+        assert!(!custom(550, 5, "grüße"));
+        assert!(!custom(550, 5, &"x".repeat(401)));
+        assert_eq!(Refusal::of(reply::OK).reply(), &reply::LOCAL_ERROR);
+        assert!(Refusal::of(reply::MAILBOX_FULL).is_temporary());
+        assert!(!Refusal::of(reply::MAILBOX_UNKNOWN).is_temporary());
+    }
+}

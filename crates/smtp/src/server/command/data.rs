@@ -168,15 +168,16 @@ fn log<R: Reception>(
     result: &Result<Accepted, Refusal>,
 ) {
     let peer = session.facts.peer.remote;
-    let sender = mail::written(&envelope.mail);
-    let helo = shown(&session.facts.helo);
+    let (mail, helo) = (&envelope.mail, &session.facts.helo);
     let recipients = envelope.recipients.len();
     match result {
         Ok(accepted) => {
-            event!(events::MESSAGE_ACCEPTED, trace = %accepted.trace_id, peer = %peer, helo = %helo,
-            sender = %sender, recipients = recipients, octets = octets)
+            event!(events::MESSAGE_ACCEPTED, trace = %accepted.trace_id, peer = %peer, helo = %shown(helo),
+            sender = %mail::written(mail), recipients = recipients, octets = octets)
         }
-        Err(refusal) => event!(events::MESSAGE_REFUSED, peer = %peer, helo = %helo, sender = %sender,
-            recipients = recipients, octets = octets, code = refusal.reply().code, text = %refusal.reply().text),
+        Err(refusal) => {
+            event!(events::MESSAGE_REFUSED, peer = %peer, helo = %shown(helo), sender = %mail::written(mail),
+            recipients = recipients, octets = octets, code = refusal.reply().code, text = %refusal.reply().text)
+        }
     }
 }
