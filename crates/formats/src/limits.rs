@@ -39,6 +39,6 @@ yubin_base::limits! {
     CHARSET_LABEL_OCTETS: usize = 64, "octets";
     /// the octets of a decoded file name that are kept
     FILE_NAME_OCTETS: usize = 1_024, "octets";
-    /// the octets of a preview text
-    PREVIEW_OCTETS: usize = 256, "octets";
+    /// RFC 8970 §3.1: 200 is advised, 256 the most
+    PREVIEW_CHARACTERS: usize = 200, "characters";
 }

@@ -39,7 +39,7 @@ pub use parser::Parser;
 pub use section::{Section, SectionText};
 pub use structure::{Structure, StructurePart};
 pub use subject::{BaseSubject, base_subject};
-pub use text::{TextReader, decode_text, html_to_text, preview};
+pub use text::{TextReader, decode_text, header_text, html_to_text, preview};
 pub use transfer::{TransferDecoder, TransferEncoding};
 pub use tree::{Mail, Part, PartKind};
 

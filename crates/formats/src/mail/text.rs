@@ -1,10 +1,10 @@
 //! The text of a part: transfer encoding and charset taken off as a stream, to a bounded size; previews. RFC 2045 §6.
 //! Never interprets HTML beyond finding its text.
 
-use super::{StructurePart, TransferDecoder};
+use super::{StructurePart, TransferDecoder, decode_header, fields};
 use crate::{
     charset::{Charset, TextDecoder},
-    limits::PREVIEW_OCTETS,
+    limits::PREVIEW_CHARACTERS,
 };
 
 /// Decodes the body of one text part, in any chunking.
@@ -78,29 +78,43 @@ pub fn decode_text(part: &StructurePart, body: &[u8], octets_max: usize) -> Stri
     out
 }
 
-/// The first words of a text, on one line; quoted lines of a plain text are passed over. At most [`PREVIEW_OCTETS`].
+/// The fields of a header block as text, one a line, decoded: what SEARCH TEXT looks at. At most about `octets_max` octets.
+pub fn header_text(block: &[u8], octets_max: usize) -> String {
+    let mut out = String::with_capacity(block.len().min(octets_max));
+    for field in fields(block) {
+        if out.len() >= octets_max {
+            break;
+        }
+        out.extend(field.name.iter().map(|&c| char::from(c)));
+        out.push_str(": ");
+        out.push_str(&decode_header(field.value));
+        out.push('\n');
+    }
+    out.truncate(out.floor_char_boundary(octets_max));
+    out
+}
+
+/// The first words of a text, on one line; quoted lines of a plain text are passed over. At most [`PREVIEW_CHARACTERS`].
+/// RFC 8970.
 pub fn preview(text: &str, is_html: bool) -> String {
     let stripped = if is_html { html_to_text(text) } else { String::new() };
     let source = if is_html { stripped.as_str() } else { text };
+    let shown = source.lines().filter(|line| is_html || !line.starts_with('>'));
+    let words = shown.flat_map(str::split_whitespace);
     let mut out = String::new();
-    for line in source.lines() {
-        if out.len() > PREVIEW_OCTETS {
+    let mut left = PREVIEW_CHARACTERS;
+    for word in words {
+        let space = usize::from(!out.is_empty());
+        if left <= space {
             break;
         }
-        if !is_html && line.starts_with('>') {
-            continue;
-        }
-        for word in line.split_whitespace() {
-            if !out.is_empty() {
-                out.push(' ');
-            }
-            out.push_str(word.get(..word.floor_char_boundary(PREVIEW_OCTETS)).unwrap_or_default());
-            if out.len() > PREVIEW_OCTETS {
-                break;
-            }
+        out.extend(std::iter::repeat_n(' ', space));
+        left -= space;
+        for c in word.chars().filter(|c| !c.is_control()).take(left) {
+            out.push(c);
+            left -= 1;
         }
     }
-    out.truncate(out.floor_char_boundary(PREVIEW_OCTETS));
     out
 }
 
@@ -237,11 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_read_as_text() {
+        let block = b"Subject: =?utf-8?b?44GC?=\r\n x\r\nTo: a@b\r\n\r\nbody";
+        assert_eq!(header_text(block, 100), "Subject: \u{3042} x\nTo: a@b\n");
+        assert_eq!(header_text(block, 10), "Subject: ");
+    }
+
+    #[test]
     fn previews_are_one_short_line() {
         assert_eq!(preview("> quoted\r\nHello  there\r\n\r\nyou", false), "Hello there you");
         assert_eq!(preview("<p>Hello</p><p>you &amp; me</p>", true), "Hello you & me");
-        let long = preview(&"あいうえお ".repeat(100), false);
-        assert!(long.len() <= PREVIEW_OCTETS && long.starts_with("あいうえお あ"));
-        assert!(preview(&"あ".repeat(1000), false).len() >= PREVIEW_OCTETS - 3);
+        assert_eq!(preview(&"あいう ".repeat(100), false), "あいう ".repeat(50).trim_end());
+        assert_eq!(preview(&"あ".repeat(1000), false), "あ".repeat(PREVIEW_CHARACTERS));
     }
 }

@@ -1,6 +1,8 @@
 //! Content transfer encodings, decoded as a stream. Lenient: what cannot be decoded is passed over or passed on, never an error.
 //! RFC 2045 §6; uuencode as POSIX has it.
 
+use memchr::memchr2;
+
 use super::lex::Lexer;
 use crate::limits::QUOTED_PRINTABLE_SPACE_OCTETS;
 
@@ -217,20 +219,33 @@ impl QuotedPrintable {
     fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         let mut rest = octets;
         while let Some((&octet, after)) = rest.split_first() {
-            if self.held.is_empty() {
-                let plain = rest.iter().position(|c| matches!(c, b'=' | b' ' | b'\t')).unwrap_or(rest.len());
-                if plain > 0 {
-                    let (text, after) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
-                    out.extend_from_slice(text);
+            if !self.held.is_empty() {
+                if self.take_held(octet, out) {
                     rest = after;
-                    continue;
                 }
-                self.held.push(octet);
-                rest = after;
                 continue;
             }
-            if self.take_held(octet, out) {
-                rest = after;
+            let stop = memchr2(b'=', b'\n', rest);
+            let (text, after) = rest.split_at_checked(stop.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            let (kept, space, cr) = split_trailing_space(text);
+            match after.split_first() {
+                Some((b'\n', after)) => {
+                    out.extend_from_slice(kept);
+                    out.extend_from_slice(cr);
+                    out.push(b'\n');
+                    rest = after;
+                }
+                Some((_, after)) => {
+                    out.extend_from_slice(text);
+                    self.held.push(b'=');
+                    rest = after;
+                }
+                None => {
+                    out.extend_from_slice(kept);
+                    self.held.extend_from_slice(space);
+                    (if space.is_empty() { out } else { &mut self.held }).extend_from_slice(cr);
+                    return;
+                }
             }
         }
     }
@@ -239,15 +254,20 @@ impl QuotedPrintable {
         if self.held.first() == Some(&b'=') {
             return self.take_escape(next, out);
         }
+        let after_cr = self.held.ends_with(b"\r");
         match next {
-            b' ' | b'\t' if self.held.len() < QUOTED_PRINTABLE_SPACE_OCTETS => {
+            b' ' | b'\t' if !after_cr && self.held.len() < QUOTED_PRINTABLE_SPACE_OCTETS => {
                 self.held.push(next);
                 true
             }
-            // The CR of a line end; a CR elsewhere loses the space before it, which nobody sees.
-            b'\r' | b'\n' => {
+            b'\r' if !after_cr => {
+                self.held.push(next);
+                true
+            }
+            b'\n' => {
+                out.extend_from_slice(if after_cr { b"\r\n" } else { b"\n" });
                 self.held.clear();
-                false
+                true
             }
             // `word =` at a line's end: the space before a soft line break stays.
             _ => {
@@ -302,6 +322,19 @@ impl QuotedPrintable {
             out.append(&mut self.held);
         }
     }
+}
+
+/// Splits a line, or its start, into what stays, the white space that goes if the line ends there, and a CR behind that.
+fn split_trailing_space(text: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let (line, cr) = match text.strip_suffix(b"\r") {
+        Some(line) => (line, b"\r".as_slice()),
+        None => (text, b"".as_slice()),
+    };
+    let run = line.iter().rev().take_while(|c| matches!(c, b' ' | b'\t')).count();
+    // Of a run over the limit the start is text, as when it comes octet by octet.
+    let space = run.checked_sub(1).map_or(0, |run| run % QUOTED_PRINTABLE_SPACE_OCTETS + 1);
+    let (kept, space) = line.split_at_checked(line.len() - space).unwrap_or((line, &[]));
+    (kept, space, cr)
 }
 
 /// Uuencode between its `begin` and `end` lines; what is outside is passed over.
@@ -386,6 +419,10 @@ mod tests {
         check(qp, "soft= \t\r\nline", b"softline");
         check(qp, "word =\r\nword", b"word word");
         check(qp, "trail  \r\nnext\t\n", b"trail\r\nnext\n");
+        check(qp, "trail \r mid", b"trail \r mid");
+        check(qp, "trail \r\r\n", b"trail \r\r\n");
+        check(qp, &format!("{}\r\n", " ".repeat(2_500)), &[[b' '; 2_000].as_slice(), b"\r\n"].concat());
+        check(qp, &format!("{}x", " ".repeat(2_500)), &[[b' '; 2_500].as_slice(), b"x"].concat());
         check(qp, "a = b", b"a = b");
         check(qp, "a=zb =4", b"a=zb =4");
         check(qp, "==3D", b"==");

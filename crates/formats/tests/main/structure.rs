@@ -239,6 +239,24 @@ fn line_ends_are_counted() {
     assert_eq!(lines("Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\nx\r\n"), [3, 1]);
 }
 
+/// A stored form that was written once must be readable for ever: never change this file, add another for the next version.
+#[test]
+fn stored_forms_of_version_1_are_read() {
+    let message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=ISO-2022-JP\r\n\r\none\r\n--b\r\n\
+        Content-Type: application/vnd.x\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*=utf-8''%E8%B3%87\r\n\r\nQUJD\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nx\r\ny\r\n--b--\r\n";
+    let structure = Structure::from(&mail::parse(message.as_bytes()));
+    let digits = include_str!("structure-v1.hex").trim();
+    let stored: Vec<u8> =
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+    assert_eq!(Structure::decode(&stored), Some(structure.clone()));
+    let written: String = structure.encode().iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(written, digits);
+    for cut in 0..stored.len() {
+        assert_eq!(Structure::decode(&stored[..cut]), None, "cut at {cut}");
+    }
+}
+
 /// Pieces that make many shapes when put together at random.
 const PIECES: &[&str] = &[
     "Content-Type: multipart/mixed; boundary=b\r\n",
