@@ -8,4 +8,5 @@ mod hostile;
 mod oracles;
 mod python;
 mod sections;
+mod streams;
 mod structure;
