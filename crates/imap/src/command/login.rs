@@ -57,7 +57,9 @@ pub(crate) async fn finish(
             session.finish(tag, &reply, true, &[], out).await
         }
         Err(error) => {
-            let reply = Reply { code: Some(Code::Unavailable), ..Reply::from(error) };
+            // The directory knows the account and the store does not, or cannot say.
+            yubin_base::event!(events::STORE_FAILED, account = %who.name, why = %error);
+            let reply = Reply::no(Code::Unavailable, "the account cannot be opened now; try again later");
             session.finish(tag, &reply, true, &[], out).await
         }
     }
