@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use options::{OPTIONS, OptionHelp};
+pub use options::OPTIONS;
 
 /// The whole configuration. Every key has a default but those that only the operator can know.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

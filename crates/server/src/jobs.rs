@@ -59,6 +59,9 @@ pub async fn tidy(app: App, mut stop: watch::Receiver<bool>) {
 
 async fn purge(app: &App, account: yubin_base::AccountId) -> Result<(), yubin_store::StoreError> {
     let account = app.store.account(account).await?;
-    account.purge(clock::now()).await?;
+    // Each call is bounded, so that the account's own sessions get their turn in between.
+    while account.purge(clock::now()).await?.more {
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }

@@ -81,6 +81,12 @@ impl<P: Protocol> Connection<P> {
     async fn drive(&mut self) -> Ended {
         let mut input = Input::default();
         let mut out = Vec::new();
+        if self.has_spoken() && self.session.spoke_early(&mut out) {
+            return match self.send(&mut out).await {
+                Ok(()) => Ended::Closed,
+                Err(ended) => ended,
+            };
+        }
         let mut next = self.session.greet(clock::now(), &mut out).await;
         loop {
             next = match next {
@@ -123,6 +129,13 @@ impl<P: Protocol> Connection<P> {
                 }
             };
         }
+    }
+
+    /// Whether octets of the peer wait on a plain connection already.
+    fn has_spoken(&self) -> bool {
+        let Stream::Plain(tcp) = &self.stream else { return false };
+        let mut octet = [std::mem::MaybeUninit::uninit()];
+        matches!(socket2::SockRef::from(tcp).peek(&mut octet), Ok(octets) if octets > 0)
     }
 
     /// Feeds what is buffered; when the session wants more, sends its answers and reads.
