@@ -7,7 +7,7 @@ use yubin_base::UnixMs;
 use yubin_formats::{
     charset::Charset,
     fold_for_search,
-    mail::{Structure, StructurePart, TextReader, decode_header, fields},
+    mail::{PartKind, Structure, StructurePart, TextReader, decode_header, fields},
 };
 use yubin_store::{Keyword, Record, Row, StoreError};
 
@@ -283,7 +283,7 @@ fn decoded_fields(block: &[u8]) -> Vec<(Vec<u8>, String)> {
     fields(block).map(|f| (f.name.to_ascii_lowercase(), fold_for_search(&decode_header(f.value)))).collect()
 }
 
-/// Looks for texts in every text part and in the headers of the parts.
+/// Looks for texts in every text part, in the headers of the parts, and in those of messages inside.
 async fn search_text(
     record: &Record,
     structure: Option<&Structure>,
@@ -293,18 +293,25 @@ async fn search_text(
     let Some(structure) = structure else { return Ok(sought) };
     let prefix = record.prefix.len() as u64;
     let longest = sought.keys().map(String::len).max().unwrap_or(0);
-    for part in structure.leaves() {
-        if part.header_start > structure.root.header_start {
+    // With each part: whether it is a message inside. The header of the message itself has been looked at.
+    let mut parts: Vec<(&StructurePart, bool)> = vec![(&structure.root, false)];
+    while let Some((part, is_message)) = parts.pop() {
+        let inner = part.kind == PartKind::Message;
+        parts.extend(part.children.iter().rev().map(|child| (child, inner)));
+        if part.header_start > structure.root.header_start || is_message {
             let end = part.body_start.min(part.header_start + limits::HEADER_OCTETS);
             let block = cx.user.account.read(record, part.header_start + prefix..end + prefix).await?;
             for (_, value) in decoded_fields(&block) {
-                mark(&mut sought, &value, |found| found.in_part_headers = true);
+                // The header of a message inside is part of the body of the message around it.
+                mark(&mut sought, &value, |found| {
+                    found.in_body |= is_message;
+                    found.in_part_headers = true;
+                });
             }
         }
-        if !part.is_text() {
-            continue;
+        if part.is_text() {
+            search_part(record, part, prefix, longest, &mut sought, cx).await?;
         }
-        search_part(record, part, prefix, longest, &mut sought, cx).await?;
     }
     Ok(sought)
 }

@@ -64,8 +64,11 @@ fn answer(
     let silent = arguments.silent && !modseq;
     let mut known = Vec::new();
     let mut out = Vec::new();
-    let selected = cx.selected()?;
     let mut w = crate::codec::Writer::new(&mut out, cx.user.dialect());
+    if let Some(selected) = &mut cx.user.selected {
+        selected.view.tell_keywords(state, &mut w);
+    }
+    let selected = cx.selected()?;
     for (seq, before, ghost) in selected.view.rows(seqs) {
         if ghost || stored.modified.binary_search(&before.uid).is_ok() {
             continue;

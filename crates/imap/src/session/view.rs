@@ -19,6 +19,8 @@ pub(crate) struct View {
     starts: Vec<u32>,
     /// Messages of `told`.
     messages: u32,
+    /// Keywords of the mailbox that FLAGS has named.
+    keywords_told: usize,
     /// Messages that are gone and whose EXPUNGE was not sent yet, ascending by UID.
     ghosts: Vec<Row>,
 }
@@ -47,7 +49,13 @@ pub(crate) struct Permits<'a> {
 impl View {
     /// Of a mailbox just selected.
     pub(crate) fn new(state: Arc<MailboxState>) -> Self {
-        let mut view = Self { told: state, starts: Vec::new(), messages: 0, ghosts: Vec::new() };
+        let mut view = Self {
+            keywords_told: state.keywords.len(),
+            told: state,
+            starts: Vec::new(),
+            messages: 0,
+            ghosts: Vec::new(),
+        };
         view.count();
         view
     }
@@ -187,12 +195,9 @@ impl View {
             self.ghosts.extend(gone);
             self.ghosts.sort_unstable_by_key(|row| row.uid);
         }
-        let keywords_before = self.told.keywords.len();
+        self.tell_keywords(&now, w);
         let before = std::mem::replace(&mut self.told, now);
         self.count();
-        if self.told.keywords.len() > keywords_before {
-            tell_flags(&self.told, w);
-        }
         if !change.added.is_empty() {
             w.raw("* ").number(self.exists()).raw(" EXISTS\r\n");
             if permits.recent {
@@ -201,6 +206,15 @@ impl View {
         }
         for uid in &change.changed {
             self.tell_changed(*uid, &before, permits, w);
+        }
+    }
+
+    /// FLAGS and PERMANENTFLAGS, when keywords are new: before the first message that has one (RFC 9051 §7.3.5).
+    pub(crate) fn tell_keywords(&mut self, state: &MailboxState, w: &mut Writer<'_>) {
+        if state.keywords.len() > self.keywords_told {
+            self.keywords_told = state.keywords.len();
+            push_flags(state, w);
+            push_permanent_flags(state, false, w);
         }
     }
 
@@ -246,12 +260,6 @@ pub(crate) fn find_row(state: &MailboxState, uid: Uid) -> Option<&Row> {
     let page = pages.partition_point(|p| p.rows.first().is_some_and(|r| r.uid <= uid)).checked_sub(1)?;
     let rows = &pages.get(page)?.rows;
     rows.get(rows.binary_search_by_key(&uid, |r| r.uid).ok()?)
-}
-
-/// `* FLAGS` and PERMANENTFLAGS, when a keyword is new (RFC 9051 §7.3.5).
-fn tell_flags(state: &MailboxState, w: &mut Writer<'_>) {
-    push_flags(state, w);
-    push_permanent_flags(state, false, w);
 }
 
 /// `* FLAGS (...)`

@@ -30,7 +30,11 @@ impl World {
         let engine = MemoryEngine::new();
         let store = store(&engine);
         block_on(store.create_account(ANN, START)).unwrap();
-        let options = ImapOptions { message_octets_max: 1_000_000, product: ("Yubin".into(), "1".into()), ..ImapOptions::default() };
+        let options = ImapOptions {
+            message_octets_max: 1_000_000,
+            product: ("Yubin".into(), "1".into()),
+            ..ImapOptions::default()
+        };
         Self { engine, store, options, quota: Arc::default() }
     }
 
@@ -57,13 +61,18 @@ impl World {
     pub fn messages(&self, count: usize) {
         let from = self.account().mailbox_named("INBOX").unwrap().counts.messages as usize;
         for n in from + 1..=from + count {
-            let text = format!("Subject: Message {n}\r\nFrom: bob@example.test\r\n\r\nThis is message {n}.\r\n");
+            let text =
+                format!("Subject: Message {n}\r\nFrom: bob@example.test\r\n\r\nThis is message {n}.\r\n");
             self.append("INBOX", text.as_bytes(), START.plus_ms(n as u64 * 86_400_000));
         }
     }
 
     pub fn services(&self, listener: &str) -> Arc<ImapServices> {
-        let options = ImapOptions { plaintext_allowed: listener.is_empty(), starttls: listener == "starttls", ..self.options.clone() };
+        let options = ImapOptions {
+            plaintext_allowed: listener.is_empty(),
+            starttls: listener == "starttls",
+            ..self.options.clone()
+        };
         Arc::new(ImapServices {
             store: self.store.clone(),
             authenticator: Arc::new(People),
@@ -82,7 +91,8 @@ fn peer() -> Peer {
 }
 
 fn store(engine: &MemoryEngine) -> Store {
-    let options = StoreOptions { message_octets_max: 100 << 20, cache_octets: 1 << 20, expunged_keep_s: 3_600 };
+    let options =
+        StoreOptions { message_octets_max: 100 << 20, cache_octets: 1 << 20, expunged_keep_s: 3_600 };
     Store::new(Arc::new(engine.clone()), Arc::new(SimRandom::new(1)), options)
 }
 
@@ -117,13 +127,21 @@ impl Subject for World {
             "large" => {
                 let (mailbox, octets) = rest.split_once(' ').unwrap();
                 let octets: usize = octets.parse().unwrap();
-                self.append(mailbox, &[b"Subject: large\r\n\r\n", &*b"0123456789abcde\n".repeat(octets / 16)].concat(), START);
+                self.append(
+                    mailbox,
+                    &[b"Subject: large\r\n\r\n", &*b"0123456789abcd\r\n".repeat(octets / 16)].concat(),
+                    START,
+                );
             }
             "file" => {
                 let (mailbox, file) = rest.split_once(' ').unwrap();
                 let path = format!("{}/tests/mail/{file}", env!("CARGO_MANIFEST_DIR"));
                 let text = std::fs::read(path).unwrap();
-                self.append(mailbox, &String::from_utf8(text).unwrap().replace('\n', "\r\n").into_bytes(), START);
+                self.append(
+                    mailbox,
+                    &String::from_utf8(text).unwrap().replace('\n', "\r\n").into_bytes(),
+                    START,
+                );
             }
             "mailbox" => {
                 block_on(self.account().create_mailbox(rest, None, START)).unwrap();
@@ -170,7 +188,11 @@ fn decide(user: &str, password: &[u8]) -> Result<Authenticated, AuthFailure> {
 
 impl Authenticator for People {
     fn mechanisms(&self, context: &SaslContext) -> Vec<&'static str> {
-        if context.tls.is_some() || context.plaintext_allowed { vec!["STEPS", "PLAIN", "LOGIN"] } else { vec!["STEPS"] }
+        if context.tls.is_some() || context.plaintext_allowed {
+            vec!["STEPS", "PLAIN", "LOGIN"]
+        } else {
+            vec!["STEPS"]
+        }
     }
     fn start(&self, mechanism: &str, context: SaslContext) -> Result<Box<dyn SaslExchange>, AuthFailure> {
         let clear = context.tls.is_none() && !context.plaintext_allowed;
@@ -185,7 +207,12 @@ impl Authenticator for People {
     fn server_first(&self, mechanism: &str) -> bool {
         mechanism == "LOGIN"
     }
-    fn login<'a>(&'a self, user: &'a str, password: &'a [u8], _: SaslContext) -> BoxFuture<'a, Result<Authenticated, AuthFailure>> {
+    fn login<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a [u8],
+        _: SaslContext,
+    ) -> BoxFuture<'a, Result<Authenticated, AuthFailure>> {
         Box::pin(std::future::ready(decide(user, password)))
     }
 }
@@ -198,7 +225,8 @@ struct Exchange {
 impl SaslExchange for Exchange {
     fn step<'a>(&'a mut self, response: &'a [u8], _: UnixMs) -> BoxFuture<'a, SaslStep> {
         self.heard.push(response.to_vec());
-        let done = |user: &[u8], password: &[u8]| SaslStep::Done(decide(&String::from_utf8_lossy(user), password));
+        let done =
+            |user: &[u8], password: &[u8]| SaslStep::Done(decide(&String::from_utf8_lossy(user), password));
         let step = match (self.mechanism, self.heard.as_slice()) {
             ("PLAIN", [message]) => match message.split(|c| *c == 0).collect::<Vec<_>>().as_slice() {
                 [_, user, password] => done(user, password),
