@@ -15,6 +15,8 @@ pub struct TextDecoder {
     state: State,
     /// Normalised octets on their way to the table decoder.
     scratch: Vec<u8>,
+    /// The last ASCII before text that must be decided about: the start of its first word.
+    context: Vec<u8>,
 }
 
 impl std::fmt::Debug for TextDecoder {
@@ -56,7 +58,7 @@ impl TextDecoder {
             Some(Kind::Utf16) => State::Utf16(Vec::new()),
             Some(Kind::Table(encoding)) => table(encoding),
         };
-        Self { state, scratch: Vec::new() }
+        Self { state, scratch: Vec::new(), context: Vec::new() }
     }
 
     /// Decodes the next octets to the end of `out`.
@@ -68,6 +70,7 @@ impl TextDecoder {
                     let doubt = *doubt;
                     let (plain, found) = split_plain(rest);
                     out.push_str(std::str::from_utf8(plain).unwrap_or_default());
+                    remember(&mut self.context, plain);
                     if found.is_empty() {
                         return;
                     }
@@ -79,7 +82,9 @@ impl TextDecoder {
                     let (taken, after) = rest.split_at_checked(room).unwrap_or((rest, &[]));
                     held.extend_from_slice(taken);
                     rest = after;
-                    let Some(next) = decide(*doubt, held, held.len() >= GUESS_OCTETS) else { return };
+                    let Some(next) = decide(*doubt, &self.context, held, held.len() >= GUESS_OCTETS) else {
+                        return;
+                    };
                     self.go_on(next, out);
                 }
                 State::Table(decoder) => return feed(decoder, rest, false, out),
@@ -106,7 +111,7 @@ impl TextDecoder {
     /// The text has ended.
     pub fn finish(mut self, out: &mut String) {
         if let State::Deciding(doubt, held) = &self.state
-            && let Some(next) = decide(*doubt, held, true)
+            && let Some(next) = decide(*doubt, &self.context, held, true)
         {
             self.go_on(next, out);
         }
@@ -138,6 +143,13 @@ impl TextDecoder {
     }
 }
 
+/// Keeps the last few octets of what was passed on, however many pieces it came in.
+fn remember(context: &mut Vec<u8>, plain: &[u8]) {
+    const KEPT: usize = 32;
+    context.extend_from_slice(plain.get(plain.len().saturating_sub(KEPT)..).unwrap_or_default());
+    context.drain(..context.len().saturating_sub(KEPT));
+}
+
 /// Splits off what is ASCII without escapes and shifts.
 fn split_plain(octets: &[u8]) -> (&[u8], &[u8]) {
     let mut end = Encoding::ascii_valid_up_to(octets);
@@ -150,7 +162,7 @@ fn split_plain(octets: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Decides what text is that begins with `held`, an octet that is not plain ASCII. Nothing when more octets are wanted.
-fn decide(doubt: Doubt, held: &[u8], enough: bool) -> Option<State> {
+fn decide(doubt: Doubt, context: &[u8], held: &[u8], enough: bool) -> Option<State> {
     match (held.first(), doubt) {
         (None, _) => return None,
         (Some(0x0e), Doubt::Iso2022Jp) => return Some(switching(Scheme::Iso2022Jp)),
@@ -172,7 +184,7 @@ fn decide(doubt: Doubt, held: &[u8], enough: bool) -> Option<State> {
     if valid {
         return Some(table(UTF_8));
     }
-    let guess = guess_table(held);
+    let guess = guess_table(&[context, held].concat());
     let japanese = guess == encoding_rs::SHIFT_JIS || guess == encoding_rs::EUC_JP;
     Some(match doubt {
         Doubt::Iso2022Jp if !japanese || has_escape(held) => switching(Scheme::Iso2022Jp),
@@ -198,9 +210,39 @@ pub(super) fn guess(octets: &[u8]) -> Kind {
 
 /// Guesses the charset of 8-bit text that is no UTF-8.
 fn guess_table(octets: &[u8]) -> &'static Encoding {
+    if looks_like_shift_jis(octets) {
+        return encoding_rs::SHIFT_JIS;
+    }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(octets, true);
     detector.guess(None, Utf8Detection::Deny)
+}
+
+/// Whether the octets are Shift_JIS beyond doubt, which the detector often does not see in a few words: they are well formed,
+/// and somewhere two characters stand side by side that are kana, symbols or common kanji. The first octets of those are in
+/// no alphabet's letters. In Latin text they are quotes and dashes: so one of the two must be kana, or have a second octet
+/// that is no ASCII.
+fn looks_like_shift_jis(octets: &[u8]) -> bool {
+    let (mut side_by_side, mut strong, mut sure) = (0, false, false);
+    let mut rest = octets.iter().copied();
+    while let Some(lead) = rest.next() {
+        match lead {
+            0x81..=0x9f | 0xe0..=0xfc => match rest.next() {
+                Some(trail @ (0x40..=0x7e | 0x80..=0xfc)) => {
+                    let common = matches!(lead, 0x81..=0x84 | 0x88..=0x97);
+                    side_by_side += u32::from(common);
+                    strong |= matches!(lead, 0x82 | 0x83) || (common && trail >= 0x80);
+                    sure |= strong && side_by_side >= 2;
+                }
+                // cut by the end of what is looked at
+                None => return sure,
+                Some(_) => return false,
+            },
+            0x00..=0x7f | 0xa1..=0xdf => (side_by_side, strong) = (0, false),
+            _ => return false,
+        }
+    }
+    sure
 }
 
 fn table(encoding: &'static Encoding) -> State {
@@ -274,6 +316,17 @@ mod tests {
         check("shift_jis", b"\x87\x40\xfa\x40", "①ⅰ");
         check("euc-jp", b"\xad\xa1", "①");
         check("gb18030", b"\xc4\xe3\xba\xc3", "你好");
+    }
+
+    #[test]
+    fn a_few_words_of_shift_jis_are_known() {
+        for text in "お世話 株式会社 鈴木 見積書 契約 会議 資料 予定 至急 打ち合わせ 東京 Re:会議の件 【至急】ﾃｽﾄの件 テスト".split(' ') {
+            assert_eq!(decode_undeclared(&encoding_rs::SHIFT_JIS.encode(text).0), text);
+        }
+        for text in "café über señor “quoted” don’t—Straße garçon élève Noël Größe dash–dash…".split(' ')
+        {
+            assert_eq!(decode_undeclared(&encoding_rs::WINDOWS_1252.encode(text).0), text);
+        }
     }
 
     #[test]
