@@ -74,7 +74,7 @@ fn text(random: &Seeded, n: u64) -> Vec<u8> {
         out.push_str(&format!(
             "{:x}{}",
             word * 2_654_435,
-            if random.next() % 12 == 0 { "\r\n" } else { " " }
+            if random.next().is_multiple_of(12) { "\r\n" } else { " " }
         ));
     }
     out.truncate(MESSAGE_OCTETS - 2);

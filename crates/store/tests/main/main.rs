@@ -1,5 +1,8 @@
 //! The store as its callers see it, over the memory engine.
 
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 mod append;

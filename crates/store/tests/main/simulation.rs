@@ -67,7 +67,7 @@ fn faults(rng: &Seeded) -> Faults {
         delay_polls_max: rng.below(4) as u32,
         ..Faults::default()
     };
-    let mut rate = |rate: &mut u32| *rate = if rng.below(2) == 0 { 0 } else { rng.below(40_000) as u32 };
+    let rate = |rate: &mut u32| *rate = if rng.below(2) == 0 { 0 } else { rng.below(40_000) as u32 };
     rate(&mut faults.crash_before_apply_ppm);
     rate(&mut faults.crash_after_apply_ppm);
     rate(&mut faults.crash_after_flush_ppm);
