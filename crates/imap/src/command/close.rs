@@ -1,19 +1,25 @@
 //! CLOSE and UNSELECT. RFC 9051 §6.4.1, §6.4.2 (RFC 3691). CLOSE removes messages with `\Deleted` without a word about each.
 
-use crate::session::{reply::Reply, user::Context};
+use crate::{
+    codec::Code,
+    session::{reply::Reply, user::Context},
+};
 
 pub(crate) async fn run(cx: &mut Context<'_>, expunge: bool) -> Result<Reply, Reply> {
     let selected = cx.selected()?;
-    let expunged = if expunge && !selected.read_only && selected.view.told().counts.deleted > 0 {
-        // Only what this session has seen deleted.
+    let expunged = if expunge && !selected.read_only {
+        // Only messages this session has been told of; another one may have set their `\Deleted` meanwhile.
         let uids = selected.view.uids(&[(1, selected.view.exists())]);
-        cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await.map(|_| ())
+        cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await.map(|e| e.modseq)
     } else {
-        Ok(())
+        Ok(None)
     };
-    cx.user.selected = None;
     match expunged {
-        Ok(()) | Err(yubin_store::StoreError::NoMailbox) => Ok(Reply::ok("closed")),
+        Ok(()) | Err(yubin_store::StoreError::NoMailbox) => {
+            cx.user.selected = None;
+            Ok(Reply::ok("closed"))
+        }
+        // Nothing was removed, and the mailbox stays selected: the client may try again.
         Err(error) => Err(Reply::from(error)),
     }
 }
