@@ -15,8 +15,8 @@ mod read;
 mod verify;
 
 pub use purge::Purged;
-pub use verify::Report;
 pub(crate) use verify::visit_blobs;
+pub use verify::{Recount, Report};
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -162,7 +162,10 @@ impl Account {
         let state = self.state();
         let pages = |mailbox: &Arc<MailboxState>| mailbox.pages.as_ref().map_or(0, |pages| pages.len());
         let pages: usize = state.mailboxes.values().map(pages).sum();
-        4096 + state.mailboxes.len() * 512 + pages * crate::limits::PAGE_ROWS * size_of::<Row>()
+        let recent = self.writer.try_lock().map_or(0, |writer| writer.recent.len());
+        4096 + recent * 256
+            + state.mailboxes.len() * 512
+            + pages * crate::limits::PAGE_ROWS * size_of::<Row>()
     }
 }
 

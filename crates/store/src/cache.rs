@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_lock::OnceCell;
 use yubin_base::AccountId;
 
-use crate::Account;
+use crate::{Account, limits};
 
 /// Where an account is or will be, so that two who ask at once load it once.
 pub(crate) type Slot = Arc<OnceCell<Arc<Account>>>;
@@ -47,12 +47,18 @@ impl Cache {
         if self.octets <= budget {
             return;
         }
-        let idle: Vec<AccountId> = self.by_use.values().copied().filter(|id| self.is_idle(*id)).collect();
-        for id in idle {
+        // Accounts in use go to the back, so that they are not looked at again and again.
+        for _ in 0..limits::EVICTION_LOOKS {
+            let Some((_, oldest)) = self.by_use.first_key_value() else { return };
+            let oldest = *oldest;
+            if self.is_idle(oldest) {
+                self.remove(oldest);
+            } else {
+                drop(self.slot(oldest));
+            }
             if self.octets <= budget {
                 return;
             }
-            self.remove(id);
         }
     }
 
@@ -83,5 +89,28 @@ impl Cache {
     /// How many accounts there are, and their octets.
     pub(crate) fn loaded(&self) -> (usize, usize) {
         (self.slots.len(), self.octets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_go_first_and_those_in_use_stay() {
+        let mut cache = Cache::default();
+        let held = cache.slot(AccountId(1));
+        for n in 1..=10 {
+            drop(cache.slot(AccountId(n)));
+            cache.weigh(AccountId(n), 10, 1000);
+        }
+        drop(cache.slot(AccountId(2)));
+        cache.weigh(AccountId(2), 10, 30);
+        assert_eq!(cache.loaded(), (3, 30));
+        assert_eq!(cache.slots.keys().map(|id| id.0).collect::<Vec<_>>(), [1, 2, 10]);
+        drop(held);
+        cache.weigh(AccountId(10), 10, 0);
+        assert_eq!(cache.loaded(), (0, 0));
+        assert!(cache.by_use.is_empty());
     }
 }

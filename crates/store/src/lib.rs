@@ -22,7 +22,7 @@ mod threads;
 mod uidset;
 
 pub use account::{
-    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Report, StoreFlags,
+    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Recount, Report, StoreFlags,
 };
 pub use change::{Change, LogEntry};
 pub use diff::{Diff, diff};

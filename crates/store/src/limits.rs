@@ -29,6 +29,10 @@ yubin_base::limits! {
     COMMIT_OPS: usize = 9_000, "operations";
     /// octets of messages that waiting deliveries put into one shared commit
     SHARED_COMMIT_OCTETS: usize = 1_000_000, "octets";
+    /// operations that waiting deliveries put into one shared commit
+    SHARED_COMMIT_OPS: usize = 4_000, "operations";
+    /// accounts that are looked at for room when another one is loaded
+    EVICTION_LOOKS: usize = 64, "accounts";
     /// Message-IDs of one message that are looked up for its thread
     THREAD_REFERENCES: usize = 16, "Message-IDs";
     /// a longer one is no Message-ID, and tells nothing

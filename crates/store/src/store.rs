@@ -7,7 +7,7 @@ use yubin_base::{AccountId, UnixMs, ports::Random};
 use yubin_engine::{BlobRef, CommitError, Engine, Key};
 
 use crate::{
-    Account, Report, Stager, StoreError,
+    Account, Recount, Report, Stager, StoreError,
     account::visit_blobs,
     cache::Cache,
     limits,
@@ -127,6 +127,11 @@ impl Store {
     /// fsck, level 1: checks that an account's tables agree; puts right what follows from the rest when `repair`.
     pub async fn verify_account(&self, id: AccountId, repair: bool) -> Result<Report, StoreError> {
         self.account(id).await?.verify(repair).await
+    }
+
+    /// Counts an account's messages one by one, without looking at the counts that are kept.
+    pub async fn recount(&self, id: AccountId) -> Result<Recount, StoreError> {
+        self.account(id).await?.recount().await
     }
 
     /// Every account that has tables, in no order that means anything.

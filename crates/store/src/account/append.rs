@@ -28,6 +28,7 @@ pub(crate) struct Job {
     quota: Quota,
     now: UnixMs,
     octets: usize,
+    ops: usize,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -71,8 +72,9 @@ impl Account {
         let messages: Vec<Prepared> =
             messages.into_iter().map(|new| self.prepare(new)).collect::<Result<_, _>>()?;
         let octets = messages.iter().map(Prepared::octets).sum();
+        let ops = messages.iter().map(|m| 2 + m.clues.ids.len()).sum();
         let (reply, mut answer) = oneshot::channel();
-        self.queue.lock().push_back(Job { mailbox, messages, quota, now, octets, reply });
+        self.queue.lock().push_back(Job { mailbox, messages, quota, now, octets, ops, reply });
         loop {
             // Whoever gets the turn first commits for all who wait.
             match select(answer, pin!(self.writer.lock())).await {
@@ -118,12 +120,14 @@ impl Account {
     }
 
     fn take_waiting(&self) -> Vec<Job> {
-        let (mut jobs, mut octets, mut queue) = (Vec::new(), 0, self.queue.lock());
+        let (mut jobs, mut octets, mut ops, mut queue) = (Vec::new(), 0, 0, self.queue.lock());
         while let Some(job) = queue.front() {
-            if !jobs.is_empty() && octets + job.octets > limits::SHARED_COMMIT_OCTETS {
+            octets += job.octets;
+            ops += job.ops;
+            let full = octets > limits::SHARED_COMMIT_OCTETS || ops > limits::SHARED_COMMIT_OPS;
+            if full && !jobs.is_empty() {
                 break;
             }
-            octets += job.octets;
             jobs.extend(queue.pop_front().filter(|job| !job.reply.is_canceled()));
         }
         jobs

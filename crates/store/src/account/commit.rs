@@ -21,6 +21,8 @@ pub(crate) struct Writer {
     pub(super) recent: Vec<Arc<LogEntry>>,
     /// The chunks as stored, for mailboxes whose pages are loaded. Behind the pages by `recent`.
     pub(super) chunks: BTreeMap<MailboxId, Pages>,
+    /// When the last change was.
+    pub(super) last_at: UnixMs,
     /// The outcome of a commit is not known: what is stored must be read before anything is changed.
     pub(super) in_doubt: bool,
     /// The account is gone.
@@ -118,6 +120,7 @@ impl Account {
                 if current {
                     writer.in_doubt = false;
                     writer.head = head;
+                    writer.last_at = now;
                     writer.recent.push(Arc::new(entry));
                     writer.chunks.retain(|id, _| new.mailboxes.contains_key(id));
                     for made in new.mailboxes.keys().filter(|id| !old.mailboxes.contains_key(id)) {

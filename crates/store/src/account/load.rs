@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use yubin_base::AccountId;
-use yubin_engine::{Engine, Key, ReadError, Val, View};
+use yubin_base::{AccountId, UnixMs};
+use yubin_engine::{Key, ReadError, Val, View};
 
 use super::{Account, commit::Writer, selectable};
 use crate::{
@@ -138,7 +138,12 @@ impl Account {
         let view = core.engine.view(tables::part(id)).await?;
         let Some(Loaded { head, state, recent }) = load(&*view, id).await? else { return Ok(None) };
         drop(view);
-        Ok(Some(Account::new(id, core, state, Writer { head, recent, ..Writer::default() })))
+        Ok(Some(Account::new(
+            id,
+            core,
+            state,
+            Writer { head, last_at: last(&recent), recent, ..Writer::default() },
+        )))
     }
 
     pub(super) async fn read_head(&self, view: &dyn View) -> Result<Option<Head>, StoreError> {
@@ -235,7 +240,8 @@ impl Account {
             all_chunks.insert(*id, Pages::from(chunks));
             Arc::make_mut(new).pages = Some(pages.into());
         }
-        *writer = Writer { head, recent, chunks: all_chunks, in_doubt: false, removed: false };
+        let last_at = last(&recent).max(writer.last_at);
+        *writer = Writer { head, recent, chunks: all_chunks, last_at, in_doubt: false, removed: false };
         self.publish(state);
         Ok(())
     }
@@ -248,6 +254,11 @@ impl Account {
     }
 }
 
+/// When the last change was, as far as the log tells.
+fn last(recent: &[Arc<LogEntry>]) -> UnixMs {
+    recent.last().map_or(UnixMs(0), |entry| entry.at)
+}
+
 /// The new pages, with those of the old that are equal in their place, so that a comparison skips them.
 fn share(new: Vec<Arc<Page>>, old: &[Arc<Page>]) -> Vec<Arc<Page>> {
     let first = |page: &Arc<Page>| page.rows.first().map(|row| row.uid);
@@ -258,10 +269,3 @@ fn share(new: Vec<Arc<Page>>, old: &[Arc<Page>]) -> Vec<Arc<Page>> {
     };
     new.into_iter().map(find).collect()
 }
-
-/// Tells the compiler that views can be held across awaits.
-const _: fn() = || {
-    fn assert_send<T: Send>() {}
-    assert_send::<Arc<dyn View>>();
-    assert_send::<Arc<dyn Engine>>();
-};

@@ -139,7 +139,7 @@ impl Account {
             let plan = Plan::of(&writer, Change::Subscribed { name: name.clone(), subscribed });
             let modseq = plan.modseq();
             // A subscription has no time of its own: it counts as made with the last change before.
-            let at = writer.recent.last().map_or(UnixMs(0), |entry| entry.at);
+            let at = writer.last_at;
             if let Outcome::Done(_) = self.commit(&mut writer, plan, at).await? {
                 return Ok(modseq);
             }

@@ -15,7 +15,8 @@ use super::{
     load::{self, Loaded, read_chunks, replay, scan_all},
 };
 use crate::{
-    AccountState, DocId, MailboxState, Page, StoreError, Uid, Usage, apply, events, limits, names,
+    AccountState, Counts, DocId, MailboxId, MailboxState, Page, StoreError, Uid, Usage, apply, events,
+    limits, names,
     tables::{
         self, chunk, delivery, expunged, head,
         head::Head,
@@ -55,7 +56,7 @@ struct Check<'a> {
     head: Head,
     state: AccountState,
     /// The rows of each mailbox, from chunks and log.
-    pages: BTreeMap<crate::MailboxId, Vec<Arc<Page>>>,
+    pages: BTreeMap<MailboxId, Vec<Arc<Page>>>,
     report: Report,
     repairs: Vec<Op>,
 }
@@ -111,7 +112,7 @@ impl Account {
         }
         head_now.modseq = modseq + 1;
         let tag = self.core.random.u64();
-        let at = writer.recent.last().map_or(UnixMs(0), |entry| entry.at);
+        let at = writer.last_at;
         let entry = crate::LogEntry { modseq: crate::ModSeq(modseq + 1), at, tag, changes: Vec::new() };
         log::puts(self.id, &entry, &mut all);
         all.push(Op::Put(head::key(self.id), head_now.encode()));
@@ -368,6 +369,32 @@ fn bare(mailbox: &MailboxState) -> Vec<u8> {
     mailbox::encode(mailbox)
 }
 
+/// What an account holds, counted message by message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recount {
+    /// What counts against the quota.
+    pub usage: Usage,
+    /// Each mailbox.
+    pub mailboxes: BTreeMap<MailboxId, Counts>,
+}
+
+impl Account {
+    /// Counts every message, without looking at the counts that are kept.
+    pub(crate) async fn recount(&self) -> Result<Recount, StoreError> {
+        let _turn = self.write().await?;
+        let view = self.core.engine.view(tables::part(self.id)).await?;
+        let Loaded { state, recent, .. } = load::load(&*view, self.id).await?.ok_or(StoreError::NoAccount)?;
+        let mut out = Recount::default();
+        for id in state.mailboxes.keys() {
+            let counts = apply::count(&replay(&read_chunks(&*view, self.id, *id).await?, &recent, *id));
+            out.usage.octets += counts.octets;
+            out.usage.messages += u64::from(counts.messages);
+            out.mailboxes.insert(*id, counts);
+        }
+        Ok(out)
+    }
+}
+
 /// Visits the blobs of a message's row; false when the row is damaged.
 pub(crate) fn visit_blobs(key: &[u8], value: &[u8], visit: &mut (dyn FnMut(&BlobRef) + Send)) -> bool {
     let stored = message::doc_of(key).and_then(|doc| message::decode(doc, value));
@@ -381,3 +408,6 @@ pub(crate) fn visit_blobs(key: &[u8], value: &[u8], visit: &mut (dyn FnMut(&Blob
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,62 @@ fn what_cannot_be_appended_is_refused() {
     assert!(stager.write(&vec![b'x'; 1_000_001]).is_err());
     assert!(stager.finish().is_err());
 }
+
+#[test]
+fn an_append_given_up_half_way_harms_nobody() {
+    for polls in 0..8 {
+        let world = world();
+        let inbox = world.mailbox("INBOX");
+        world.engine.set_faults(Faults { delay_polls_max: 6, ..Faults::default() });
+        let staged = [world.stage("first"), world.stage("second"), world.stage("third")];
+        let [first, second, third] = staged.map(|staged| {
+            let ann = world.ann.clone();
+            Box::pin(async move { ann.append(inbox, vec![message(staged)], Quota::default(), NOW).await })
+        });
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        // The first commits for the second as well, and is dropped meanwhile.
+        let (mut first, mut second) = (first, second);
+        let mut answers = 0;
+        for _ in 0..=polls {
+            answers += usize::from(answers == 0 && first.as_mut().poll(&mut cx).is_ready());
+        }
+        let waits = second.as_mut().poll(&mut cx).is_pending();
+        drop(first);
+        let second = if waits { run(second) } else { continue };
+        let third = run(third).unwrap()[0];
+        let found = world.rows("INBOX");
+        assert!(found.iter().any(|row| row.uid == third.uid));
+        if let Ok(second) = second {
+            assert!(found.iter().any(|row| row.uid == second[0].uid && row.doc == second[0].doc));
+        }
+        assert!(found.len() <= 3);
+        assert_eq!(run(world.store.verify_account(ANN, false)).unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_was_read_from_a_message_is_kept() {
+    let world = world();
+    let text = "Received: from a by b; Tue, 14 Nov 2023 22:13:20 +0000\r\nReceived: from c\r\nDelivered-To: ann@example.test\r\n\
+        Message-ID: <1@x>\r\nReferences: <a@x>\r\n <b@x>\r\nIn-Reply-To: <b@x> <c@x>\r\nSubject: Re: [list] =?utf-8?q?l=C3=BCnch?=\r\n\
+        Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n\r\nbody\r\n";
+    let staged = world.stage(text);
+    assert_eq!(staged.message_id.as_deref(), Some("1@x"));
+    assert_eq!(staged.references, ["a@x", "b@x", "c@x"]);
+    assert_eq!(staged.base_subject.to_lowercase(), "lünch");
+    assert_eq!(staged.sent_date, Some(NOW));
+    assert_eq!((staged.received_fields, &staged.delivered_to[..]), (2, &["ann@example.test".to_owned()][..]));
+    assert!(
+        staged.envelope.starts_with(b"(\"Tue, 14 Nov 2023")
+            && staged.body_structure.starts_with(b"(\"TEXT\""),
+        "{staged:?}"
+    );
+    assert!(staged.body_structure.len() > staged.body.len());
+    let structure = yubin_formats::mail::Structure::decode(&staged.structure).unwrap();
+    assert_eq!(structure.root.body_range(), text.len() as u64 - 6..text.len() as u64);
+    assert!(!staged.line_ends && world.stage("a\nb\r\n").line_ends);
+    let done =
+        world.try_append("INBOX", vec![message(world.stage("no line end"))], Quota::default()).unwrap();
+    let row = world.rows("INBOX")[0];
+    assert!(row.uid == done[0].uid && row.flags == Flags::LINE_ENDS);
+}

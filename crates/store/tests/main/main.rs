@@ -6,6 +6,7 @@
 mod support;
 
 mod append;
+mod embedded;
 mod flags;
 mod mailboxes;
 mod model;
