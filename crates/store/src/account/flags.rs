@@ -83,19 +83,57 @@ fn plan(
 pub(super) fn set_of(uids: &[Uid], mailbox: &MailboxState) -> UidSet {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     let mut wanted = uids.iter().peekable();
+    // Whether the row before is the end of the last range.
     let mut open = false;
-    for row in mailbox.pages.iter().flat_map(|pages| pages.iter()).flat_map(|page| &page.rows) {
+    for page in mailbox.pages.iter().flat_map(|pages| pages.iter()) {
         let Some(next) = wanted.peek() else { break };
-        if row.uid != **next {
+        if page.rows.last().is_none_or(|row| row.uid < **next) {
             open = false;
             continue;
         }
-        wanted.next();
-        match ranges.last_mut() {
-            Some(last) if open => last.1 = row.uid.0,
-            _ => ranges.push((row.uid.0, row.uid.0)),
+        for row in &page.rows {
+            if wanted.peek() != Some(&&row.uid) {
+                open = false;
+                continue;
+            }
+            wanted.next();
+            match ranges.last_mut() {
+                Some(last) if open => last.1 = row.uid.0,
+                _ => ranges.push((row.uid.0, row.uid.0)),
+            }
+            open = true;
         }
-        open = true;
     }
     UidSet::from_ranges(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{DocId, ModSeq, Page, Row, ThreadId};
+
+    proptest! {
+        #[test]
+        fn a_set_selects_the_wanted_messages_with_few_ranges(
+            uids in prop::collection::btree_set(1u32..3000, 1..900), skip in 1u32..40, page in 1usize..256,
+        ) {
+            let row = |uid: u32| Row {
+                uid: Uid(uid), doc: DocId(0), flags: Flags(0), keywords: KeywordBits(0), modseq: ModSeq(1),
+                internal_date: UnixMs(0), save_date: UnixMs(0), size_octets: 1, thread: ThreadId(0),
+            };
+            let rows: Vec<Row> = uids.iter().map(|uid| row(*uid)).collect();
+            let pages: Vec<Arc<Page>> = rows.chunks(page).map(|rows| Arc::new(Page { rows: rows.to_vec() })).collect();
+            let mailbox = MailboxState { pages: Some(pages.clone().into()), ..MailboxState::default() };
+            let wanted: Vec<Uid> = uids.iter().filter(|uid| *uid / skip % 3 == 0).map(|uid| Uid(*uid)).collect();
+            let set = set_of(&wanted, &mailbox);
+            prop_assert_eq!(rows_in(&pages, &set).map(|row| row.uid).collect::<Vec<_>>(), wanted.clone());
+            // A range ends only where a message follows that is not wanted.
+            let runs = rows.chunk_by(|a, b| wanted.contains(&a.uid) == wanted.contains(&b.uid));
+            prop_assert_eq!(set.ranges().len(), runs.filter(|run| wanted.contains(&run[0].uid)).count());
+        }
+    }
 }
