@@ -14,12 +14,16 @@ pub(crate) async fn run(cx: &mut Context<'_>, expunge: bool) -> Result<Reply, Re
     } else {
         Ok(None)
     };
-    match expunged {
-        Ok(()) | Err(yubin_store::StoreError::NoMailbox) => {
-            cx.user.selected = None;
-            Ok(Reply::ok("closed"))
-        }
+    let modseq = match expunged {
+        Ok(modseq) => modseq,
+        Err(yubin_store::StoreError::NoMailbox) => None,
         // Nothing was removed, and the mailbox stays selected: the client may try again.
-        Err(error) => Err(Reply::from(error)),
-    }
+        Err(error) => return Err(Reply::from(error)),
+    };
+    cx.user.selected = None;
+    // RFC 7162 §3.2.8: so that the client need not ask for what it has just done.
+    Ok(match modseq {
+        Some(modseq) if cx.user.enabled.condstore => Reply::ok_code(Code::HighestModSeq(modseq.0), "closed"),
+        _ => Reply::ok("closed"),
+    })
 }
