@@ -5,7 +5,10 @@ use yubin_store::{FlagOp, Flags, Keyword};
 use super::{
     cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
     date, fetch, list, name,
-    request::{AppendHead, Command, Dialect, FetchModifiers, FlagList, Request, StatusItem, StoreArguments},
+    request::{
+        AppendHead, Command, Dialect, FetchModifiers, FlagList, QResync, Request, SelectParameters,
+        StatusItem, StoreArguments,
+    },
     search,
     set::Set,
 };
@@ -245,24 +248,51 @@ fn enable(cursor: &mut Cursor<'_>) -> Parsed<Command> {
 
 /// ```abnf
 /// select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]       ; RFC 4466, RFC 7162
+/// select-param =/ "CONDSTORE" / "QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"
 /// ```
 fn select(cursor: &mut Cursor<'_>, dialect: Dialect, examine: bool) -> Parsed<Command> {
     let mailbox = mailbox(cursor, dialect)?;
-    let mut condstore = false;
+    let mut parameters = SelectParameters::default();
     if cursor.peek() == Some(b' ') {
         cursor.sp()?;
         if !cursor.is_end() {
             cursor.parenthesised(8, |c| {
                 let start = c.clone();
                 match upper(c.atom()?, &mut [0; 32]) {
-                    "CONDSTORE" => condstore = true,
+                    "CONDSTORE" => parameters.condstore = true,
+                    "QRESYNC" => {
+                        c.sp()?;
+                        parameters.qresync = Some(qresync(c)?);
+                    }
                     _ => return start.wrong("there is no such parameter"),
                 }
                 Ok(())
             })?;
         }
     }
-    Ok(Command::Select { mailbox, examine, condstore })
+    Ok(Command::Select { mailbox, examine, parameters })
+}
+
+fn qresync(cursor: &mut Cursor<'_>) -> Parsed<QResync> {
+    cursor.expect(b'(', "expected (")?;
+    let uid_validity = cursor.nz_number()?;
+    cursor.sp()?;
+    let mut qresync = QResync { uid_validity, modseq: cursor.number64()?, known: None };
+    while !cursor.eat(b')') {
+        cursor.sp()?;
+        if cursor.eat(b'(') {
+            // Sequence numbers with their UIDs: help for servers that forget what was removed.
+            Set::parse(cursor)?;
+            cursor.sp()?;
+            Set::parse(cursor)?;
+            cursor.expect(b')', "expected )")?;
+        } else if qresync.known.is_none() {
+            qresync.known = Some(Set::parse(cursor)?);
+        } else {
+            return cursor.wrong("expected )");
+        }
+    }
+    Ok(qresync)
 }
 
 /// ```abnf
@@ -316,7 +346,7 @@ pub fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
 
 /// ```abnf
 /// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"       ; RFC 4466
-/// fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "PARTIAL" SP partial-range       ; RFC 7162 §3.1.4.1, RFC 9394 §3.3
+/// fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" / "PARTIAL" SP partial-range       ; RFC 7162 §3.1.4.1, RFC 9394 §3.3
 /// ```
 fn fetch_modifiers(cursor: &mut Cursor<'_>, modifiers: &mut FetchModifiers) -> Parsed<()> {
     cursor.parenthesised(8, |c| {
@@ -326,6 +356,7 @@ fn fetch_modifiers(cursor: &mut Cursor<'_>, modifiers: &mut FetchModifiers) -> P
                 c.sp()?;
                 modifiers.changed_since = Some(c.number64()?);
             }
+            "VANISHED" => modifiers.vanished = true,
             "PARTIAL" => {
                 c.sp()?;
                 modifiers.partial = Some(search::partial_range(c)?);

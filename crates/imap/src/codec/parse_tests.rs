@@ -30,8 +30,22 @@ fn simple_commands() {
     check("IDLE", Command::Idle);
     check("LOGIN ann {4}\r\np w\"", Command::Login { user: b"ann".to_vec(), password: b"p w\"".to_vec() });
     check("LOGIN \"a\\\\b\" \"\"", Command::Login { user: b"a\\b".to_vec(), password: vec![] });
-    check("SELECT inbox", Command::Select { mailbox: "INBOX".into(), examine: false, condstore: false });
-    check("EXAMINE a (CONDSTORE)", Command::Select { mailbox: "a".into(), examine: true, condstore: true });
+    check(
+        "SELECT inbox",
+        Command::Select {
+            mailbox: "INBOX".into(),
+            examine: false,
+            parameters: SelectParameters { condstore: false, qresync: None },
+        },
+    );
+    check(
+        "EXAMINE a (CONDSTORE)",
+        Command::Select {
+            mailbox: "a".into(),
+            examine: true,
+            parameters: SelectParameters { condstore: true, qresync: None },
+        },
+    );
     check("RENAME a \"&AOk-\"", Command::Rename { from: "a".into(), to: "é".into() });
     check(
         "CREATE x (USE (\\Drafts \\Sent))",
@@ -69,6 +83,22 @@ fn simple_commands() {
         "APPEND x",
     ] {
         wrong(text);
+    }
+}
+
+#[test]
+fn qresync_parameters() {
+    let qresync = |text: &str| match read(&format!("SELECT a (QRESYNC ({text}))")) {
+        Ok(Command::Select { parameters, .. }) => parameters.qresync,
+        _ => None,
+    };
+    let known = Some(Set::Ranges(vec![(1, 9)]));
+    assert_eq!(qresync("7 20"), Some(QResync { uid_validity: 7, modseq: 20, known: None }));
+    assert_eq!(qresync("7 20 1:9"), Some(QResync { uid_validity: 7, modseq: 20, known: known.clone() }));
+    assert_eq!(qresync("7 20 1:9 (1,2 3,4)"), Some(QResync { uid_validity: 7, modseq: 20, known }));
+    assert_eq!(qresync("7 20 (1 3)"), Some(QResync { uid_validity: 7, modseq: 20, known: None }));
+    for wrong in ["", "7", "0 1", "7 20 x", "7 20 1 2", "7 20 (1)", "7 20 (1 2"] {
+        assert_eq!(qresync(wrong), None, "{wrong}");
     }
 }
 
@@ -145,7 +175,7 @@ fn fetch_items() {
         Command::Fetch {
             set: Set::Ranges(vec![(1, 0)]),
             items: vec![Item::Flags],
-            modifiers: FetchModifiers { changed_since: Some(9), partial: None },
+            modifiers: FetchModifiers { changed_since: Some(9), ..FetchModifiers::default() },
             uid: true,
         },
     );

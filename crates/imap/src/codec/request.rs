@@ -33,7 +33,7 @@ pub enum Command {
     Authenticate { mechanism: String, initial: Option<Vec<u8>> },
     Login { user: Vec<u8>, password: Vec<u8> },
     Enable(Vec<String>),
-    Select { mailbox: String, examine: bool, condstore: bool },
+    Select { mailbox: String, examine: bool, parameters: SelectParameters },
     Create { mailbox: String, uses: Vec<String> },
     Delete(String),
     Rename { from: String, to: String },
@@ -68,11 +68,33 @@ pub struct StoreArguments {
     pub unchanged_since: Option<u64>,
 }
 
+/// Parameters of SELECT and EXAMINE (RFC 7162).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectParameters {
+    /// CONDSTORE.
+    pub condstore: bool,
+    /// QRESYNC: what the client knows of the mailbox.
+    pub qresync: Option<QResync>,
+}
+
+/// What a client knows of a mailbox (RFC 7162 §3.2.5). The optional match of sequence numbers and UIDs is read and not needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QResync {
+    /// UIDVALIDITY when the client looked last.
+    pub uid_validity: u32,
+    /// The highest modseq it knows.
+    pub modseq: u64,
+    /// The UIDs it knows; none is all.
+    pub known: Option<Set>,
+}
+
 /// Modifiers of FETCH.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchModifiers {
     /// CHANGEDSINCE: only messages with a greater modseq (RFC 7162 §3.1.4.1).
     pub changed_since: Option<u64>,
+    /// VANISHED: also what was removed since (RFC 7162 §3.2.6).
+    pub vanished: bool,
     /// PARTIAL: only some of the messages of the set, counted from its begin, or with negative numbers from its end (RFC 9394 §3.3).
     pub partial: Option<(i64, i64)>,
 }

@@ -77,9 +77,68 @@ pub fn ranges(numbers: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
     out
 }
 
+/// What is in both. Both ascending and disjoint.
+pub fn both(one: &[(u32, u32)], other: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut out = Vec::new();
+    let mut other = other.iter().peekable();
+    for &(from, to) in one {
+        while let Some(&&(other_from, other_to)) = other.peek() {
+            if other_from > to {
+                break;
+            }
+            if other_to >= from {
+                out.push((from.max(other_from), to.min(other_to)));
+            }
+            if other_to > to {
+                break;
+            }
+            other.next();
+        }
+    }
+    out
+}
+
+/// What is in the ranges and not among the numbers. Both ascending.
+pub fn without(ranges: &[(u32, u32)], numbers: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
+    let mut out = Vec::new();
+    let mut numbers = numbers.peekable();
+    for &(mut from, to) in ranges {
+        while let Some(&n) = numbers.peek() {
+            if n > to {
+                break;
+            }
+            numbers.next();
+            if n < from {
+                continue;
+            }
+            if n > from {
+                out.push((from, n - 1));
+            }
+            // `to` may be the largest number there is: then nothing is left.
+            match n.checked_add(1) {
+                Some(next) => from = next,
+                None => return out,
+            }
+        }
+        if from <= to {
+            out.push((from, to));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sets_are_cut() {
+        assert_eq!(both(&[(1, 5), (9, 20)], &[(3, 10), (15, 15), (30, 40)]), [(3, 5), (9, 10), (15, 15)]);
+        assert_eq!(both(&[(1, 2), (4, 5)], &[(1, 9)]), [(1, 2), (4, 5)]);
+        assert_eq!(both(&[], &[(1, 9)]), []);
+        assert_eq!(without(&[(1, 5), (9, 9)], [2, 5, 7, 9, 11].into_iter()), [(1, 1), (3, 4)]);
+        assert_eq!(without(&[(4, u32::MAX)], [1, 4, u32::MAX].into_iter()), [(5, u32::MAX - 1)]);
+    }
 
     #[test]
     fn sets_are_read_and_ordered() {

@@ -111,25 +111,23 @@ pub(crate) async fn take(
     out: &mut Vec<u8>,
 ) -> (usize, Next) {
     let Mode::Append(append) = &mut session.mode else { return (0, Next::Read) };
-    if let Some(incoming) = &mut append.current {
-        if incoming.left > 0 {
-            let octets = usize::try_from(incoming.left).unwrap_or(usize::MAX).min(input.len());
-            let piece = input.get(..octets).unwrap_or_default();
-            incoming.left -= octets as u64;
-            let left = incoming.left;
-            if let Err(error) = incoming.stager.write(piece) {
-                return (octets, give_up(session, Reply::from(error), left, out));
-            }
-            if left > 0 || octets == 0 {
-                return (octets, Next::Read);
-            }
-            return match finish_message(append, now) {
-                Ok(()) => (octets, Next::Read),
-                Err(reply) => (octets, give_up(session, reply, 0, out)),
-            };
-        }
+    let Some(incoming) = append.current.as_mut() else {
+        return take_line(session, input, now, out).await;
+    };
+    let octets = usize::try_from(incoming.left).unwrap_or(usize::MAX).min(input.len());
+    let piece = input.get(..octets).unwrap_or_default();
+    incoming.left -= octets as u64;
+    let left = incoming.left;
+    if let Err(error) = incoming.stager.write(piece) {
+        return (octets, give_up(session, Reply::from(error), left, out));
     }
-    take_line(session, input, now, out).await
+    if left > 0 {
+        return (octets, Next::Read);
+    }
+    match finish_message(append, now) {
+        Ok(()) => (octets, Next::Read),
+        Err(reply) => (octets, give_up(session, reply, 0, out)),
+    }
 }
 
 fn finish_message(append: &mut Append, now: UnixMs) -> Result<(), Reply> {

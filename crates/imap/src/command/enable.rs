@@ -7,6 +7,11 @@ pub(crate) fn run(cx: &mut Context<'_>, names: &[String]) -> Result<Reply, Reply
     for name in names {
         let (switch, written) = match name.as_str() {
             "CONDSTORE" => (&mut cx.user.enabled.condstore, " CONDSTORE"),
+            // RFC 7162 §3.2.3: QRESYNC brings CONDSTORE with it.
+            "QRESYNC" => {
+                cx.user.enabled.condstore = true;
+                (&mut cx.user.enabled.qresync, " QRESYNC")
+            }
             "IMAP4REV2" => (&mut cx.user.enabled.rev2, " IMAP4rev2"),
             _ => continue,
         };

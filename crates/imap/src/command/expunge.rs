@@ -1,7 +1,7 @@
 //! EXPUNGE and UID EXPUNGE. RFC 9051 §6.4.3, §6.4.9 (RFC 4315). The EXPUNGE responses follow with everything else that changed.
 
 use crate::{
-    codec::Set,
+    codec::{Code, Set},
     session::{reply::Reply, user::Context},
 };
 
@@ -14,7 +14,11 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     // Messages the client has not been told of are not removed, even if another session set \Deleted.
     let uids = selected.view.uids(&seqs);
     if !uids.is_empty() {
-        cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await?;
+        let expunged = cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await?;
+        // RFC 7162 §3.2.7: so that the client need not ask for what it has just done.
+        if let Some(modseq) = expunged.modseq.filter(|_| cx.user.enabled.condstore) {
+            return Ok(Reply::ok_code(Code::HighestModSeq(modseq.0), "expunged"));
+        }
     }
     Ok(Reply::ok("expunged"))
 }

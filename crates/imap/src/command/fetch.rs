@@ -14,6 +14,7 @@ use crate::{
 use super::{
     Outcome,
     job::{Job, Progress},
+    resync,
     search::partial_of,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct FetchJob {
     sending: Option<(Message, usize, Piece)>,
     known: Vec<Known>,
     trouble: Option<Reply>,
+    /// The answer when all goes well.
+    reply: Reply,
 }
 
 /// One message to answer for.
@@ -48,7 +51,7 @@ pub(crate) struct Message {
     pub(crate) structure: Option<yubin_formats::mail::Structure>,
 }
 
-pub(crate) fn run(
+pub(crate) async fn run(
     cx: &mut Context<'_>,
     set: &Set,
     mut items: Vec<Item>,
@@ -65,22 +68,23 @@ pub(crate) fn run(
     }
     let selected = cx.selected()?;
     let mut seqs = selected.view.find(set, uid, &selected.saved)?;
+    if modifiers.vanished {
+        let (Some(since), true, true) = (modifiers.changed_since, uid, cx.user.enabled.qresync) else {
+            return Err(Reply::bad("VANISHED needs QRESYNC, UID FETCH and CHANGEDSINCE"));
+        };
+        resync::tell_vanished(cx, since, Some(set)).await?;
+    }
+    let selected = cx.selected()?;
     if let Some(range) = modifiers.partial {
         seqs = partial_of(&seqs, range);
     }
     let sets_seen = !selected.read_only && items.iter().any(Item::sets_seen);
     let needs_record = items.iter().any(Item::needs_record);
     Ok(Outcome::Job(Job::Fetch(Box::new(FetchJob {
-        items,
         uid,
         sets_seen,
         needs_record,
-        changed_since: modifiers.changed_since,
-        seqs: seqs.into(),
-        ready: VecDeque::new(),
-        sending: None,
-        known: Vec::new(),
-        trouble: None,
+        ..FetchJob::of_rows(items, seqs, modifiers.changed_since, Reply::ok("that is all"))
     }))))
 }
 
@@ -97,6 +101,28 @@ enum Written {
 }
 
 impl FetchJob {
+    /// A FETCH of what stands in the rows.
+    pub(crate) fn of_rows(
+        items: Vec<Item>,
+        seqs: Vec<(u32, u32)>,
+        changed_since: Option<u64>,
+        reply: Reply,
+    ) -> Self {
+        Self {
+            items,
+            uid: true,
+            sets_seen: false,
+            needs_record: false,
+            changed_since,
+            seqs: seqs.into(),
+            ready: VecDeque::new(),
+            sending: None,
+            known: Vec::new(),
+            trouble: None,
+            reply,
+        }
+    }
+
     pub(crate) fn in_literal(&self) -> bool {
         self.sending.is_some()
     }
@@ -140,7 +166,7 @@ impl FetchJob {
     }
 
     fn end(&mut self) -> Progress {
-        let reply = self.trouble.take().unwrap_or_else(|| Reply::ok("that is all"));
+        let reply = self.trouble.take().unwrap_or_else(|| self.reply.clone());
         Progress::Done { reply, known: std::mem::take(&mut self.known) }
     }
 
@@ -204,7 +230,9 @@ impl FetchJob {
             let newly_seen = seen && !ghost && !row.flags.has(Flags::SEEN);
             if newly_seen {
                 row.flags = row.flags.with(Flags::SEEN);
-                self.known.push(Known { uid: row.uid, flags: row.flags, keywords: row.keywords });
+                // With CONDSTORE the new modseq is still to be told (RFC 7162 §3.2).
+                let known = Known { uid: row.uid, flags: row.flags, keywords: row.keywords };
+                self.known.extend((!cx.user.enabled.condstore).then_some(known));
             }
             self.ready.push_back(Message { seq, row, record, newly_seen, structure: None });
         }

@@ -20,6 +20,7 @@ mod lsub;
 mod move_;
 mod namespace;
 mod rename;
+mod resync;
 mod search;
 mod select;
 mod starttls;
@@ -160,8 +161,8 @@ impl Session {
 async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcome, Reply> {
     let reply = match command {
         Command::Enable(names) => enable::run(cx, &names),
-        Command::Select { mailbox, examine, condstore } => {
-            select::run(cx, &mailbox, examine, condstore).await
+        Command::Select { mailbox, examine, parameters } => {
+            return select::run(cx, &mailbox, examine, &parameters).await;
         }
         Command::Create { mailbox, uses } => create::run(cx, &mailbox, &uses).await,
         Command::Delete(mailbox) => delete::run(cx, &mailbox).await,
@@ -181,7 +182,9 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Copy { set, mailbox, uid } => copy::run(cx, &set, &mailbox, uid).await,
         Command::Move { set, mailbox, uid } => move_::run(cx, &set, &mailbox, uid).await,
         Command::Search { search, uid } => return search::run(cx, tag, search, uid),
-        Command::Fetch { set, items, modifiers, uid } => return fetch::run(cx, &set, items, modifiers, uid),
+        Command::Fetch { set, items, modifiers, uid } => {
+            return fetch::run(cx, &set, items, modifiers, uid).await;
+        }
         // `execute` has carried these out.
         Command::Capability
         | Command::Noop

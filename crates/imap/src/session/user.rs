@@ -29,6 +29,8 @@ pub(crate) struct User {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Enabled {
     pub(crate) condstore: bool,
+    /// Implies `condstore`.
+    pub(crate) qresync: bool,
     pub(crate) rev2: bool,
 }
 
@@ -117,7 +119,13 @@ impl User {
             // Not readable now; told at the next occasion.
             Err(_) => return,
         };
-        let permits = Permits { expunge, modseq: self.enabled.condstore, recent: !self.enabled.rev2, known };
+        let permits = Permits {
+            expunge,
+            modseq: self.enabled.condstore,
+            vanished: self.enabled.qresync,
+            recent: !self.enabled.rev2,
+            known,
+        };
         selected.view.advance(now, permits, &mut Writer::new(out, dialect));
         self.looked_at = state.modseq;
     }

@@ -40,6 +40,8 @@ pub(crate) struct Permits<'a> {
     pub(crate) expunge: bool,
     /// MODSEQ goes with flags (RFC 7162 §3.2).
     pub(crate) modseq: bool,
+    /// VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10).
+    pub(crate) vanished: bool,
     /// RECENT is part of the protocol (not in IMAP4rev2).
     pub(crate) recent: bool,
     /// What need not be repeated.
@@ -172,6 +174,10 @@ impl View {
         let uids = self.rows(seqs).filter(|(.., ghost)| !ghost).map(|(_, row, _)| row.uid.0);
         UidSet::from_ranges(ranges(uids))
     }
+    /// All UIDs the client counts.
+    pub(crate) fn all_uids(&self) -> impl Iterator<Item = u32> {
+        (1..=self.exists()).filter_map(|seq| self.at(seq).map(|(row, _)| row.uid.0))
+    }
     /// The first message without `\Seen`.
     pub(crate) fn first_unseen(&self) -> Option<u32> {
         if self.told.counts.unseen == 0 {
@@ -185,7 +191,7 @@ impl View {
     pub(crate) fn advance(&mut self, now: Arc<MailboxState>, permits: Permits<'_>, w: &mut Writer<'_>) {
         let change = diff(&self.told, &now);
         if permits.expunge {
-            self.tell_expunged(&change.vanished, w);
+            self.tell_expunged(&change.vanished, permits.vanished, w);
         } else if !change.vanished.is_empty() {
             let gone: Vec<Row> = change
                 .vanished
@@ -219,10 +225,15 @@ impl View {
     }
 
     /// RFC 9051 §7.5.1. Numbers count down as they are told, so each is one less for every one before it.
-    fn tell_expunged(&mut self, vanished: &[Uid], w: &mut Writer<'_>) {
+    fn tell_expunged(&mut self, vanished: &[Uid], by_uid: bool, w: &mut Writer<'_>) {
         let mut gone: Vec<Uid> =
             self.ghosts.iter().map(|row| row.uid).chain(vanished.iter().copied()).collect();
         gone.sort_unstable();
+        if by_uid && !gone.is_empty() {
+            w.raw("* VANISHED ").set(&ranges(gone.iter().map(|uid| uid.0))).raw("\r\n");
+            self.ghosts.clear();
+            return;
+        }
         for (told, uid) in (0..).zip(&gone) {
             if let Some(seq) = self.seq_of(*uid) {
                 w.raw("* ").number(seq.saturating_sub(told)).raw(" EXPUNGE\r\n");
