@@ -1,0 +1,32 @@
+//! The simulation as a test: these seeds, every time. `cargo x sim --seeds N` runs more.
+
+use yubin_sim::{Options, run};
+
+/// Two threads share the seeds; each seed is deterministic for itself.
+fn check(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
+        if let Err(failure) = run(seed, &Options::default()) {
+            panic!("{failure}\nagain: cargo x sim --seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn even_seeds() {
+    check((0..500).step_by(2));
+}
+
+#[test]
+fn odd_seeds() {
+    check((1..500).step_by(2));
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in [3, 4, 250] {
+        let (first, second) =
+            (run(seed, &Options::default()).unwrap(), run(seed, &Options::default()).unwrap());
+        assert_eq!(first.trace, second.trace);
+        assert!(first.commands > 100);
+    }
+}
