@@ -63,7 +63,8 @@ pub(crate) async fn run(
         items.push(Item::ModSeq);
     }
     cx.user.enabled.condstore |= items.contains(&Item::ModSeq);
-    if uid && !items.contains(&Item::Uid) {
+    // RFC 7162 §3.2.4: with QRESYNC every FETCH names the UID.
+    if (uid || cx.user.enabled.qresync) && !items.contains(&Item::Uid) {
         items.insert(0, Item::Uid);
     }
     let selected = cx.selected()?;

@@ -63,6 +63,10 @@ impl Client {
         for line in text.lines() {
             self.hear(line.trim_end(), may_expunge, command);
         }
+        if self.by_uid && self.messages.iter().any(|m| m.uid.is_none()) {
+            // Who is told of removals by UID has to know the UIDs.
+            self.say("UID FETCH 1:* (FLAGS)");
+        }
     }
 
     /// Who is told nothing (`.SILENT`) works out for himself what the flags are.
@@ -105,10 +109,7 @@ impl Client {
                     let (from, to) = range.split_once(':').unwrap_or((range, range));
                     let (from, to): (u32, u32) = (from.parse().unwrap(), to.parse().unwrap());
                     for uid in from..=to {
-                        // A message that came and was never looked at has no UID here yet; it is the first such.
-                        let known = self.messages.iter().position(|m| m.uid == Some(uid));
-                        let at =
-                            known.or_else(|| self.messages.iter().position(|m| m.uid.is_none())).unwrap();
+                        let at = self.messages.iter().position(|m| m.uid == Some(uid)).unwrap();
                         self.messages.remove(at);
                     }
                 }
