@@ -5,6 +5,8 @@ yubin_base::limits! {
     RECEIVED_FIELDS: u32 = 50, "fields";
     /// the part of a submission's header that is looked at for its From field
     HEADER_OCTETS_CHECKED: usize = 65_536, "octets";
+    /// a header longer than this is an attack on whoever parses it; real ones stay below 100 KiB
+    HEADER_OCTETS: u64 = 1_048_576, "octets";
     /// addresses in From that are checked for ownership; more are refused on submission
     FROM_ADDRESSES: usize = 100, "addresses";
     /// how many entries are worked on at a time

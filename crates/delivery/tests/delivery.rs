@@ -46,7 +46,7 @@ impl World {
         ))
         .expect("directory");
         let options =
-            StoreOptions { message_octets_max: 1 << 20, cache_octets: 1 << 20, expunged_keep_s: 3_600 };
+            StoreOptions { message_octets_max: 2 << 20, cache_octets: 1 << 20, expunged_keep_s: 3_600 };
         let store = Store::new(shared.clone(), random.clone(), options);
         let delivery = block_on(Delivery::open(
             shared,
@@ -124,7 +124,7 @@ impl World {
                 recipients.push(rcpt);
             }
             let mut sink = self.delivery.begin(session, &Envelope { mail, recipients }).await?;
-            for piece in body.chunks(7) {
+            for piece in body.chunks(if body.len() > 10_000 { 4_096 } else { 7 }) {
                 sink.write(piece).await?;
             }
             sink.finish(BodyFacts::default()).await
@@ -220,6 +220,16 @@ fn what_is_refused_and_how() {
         let result = world.send(session, from, to, body);
         assert_eq!(code(&result), *expected, "{what}: {result:?}");
     }
+}
+
+#[test]
+fn a_header_without_end_is_refused() {
+    let world = World::new();
+    let mx = world.session(Service::Mx, None);
+    let long = [b"X: y\r\n".repeat(200_000), b"\r\nbody\r\n".to_vec()].concat();
+    assert_eq!(code(&world.send(&mx, "x@elsewhere.test", &["ann@example.test"], &long)), 552);
+    let body = [BODY.to_vec(), b"a long body\r\n".repeat(90_000)].concat();
+    assert_eq!(code(&world.send(&mx, "x@elsewhere.test", &["ann@example.test"], &body)), 250);
 }
 
 #[test]

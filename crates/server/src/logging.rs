@@ -67,30 +67,46 @@ impl<S: Subscriber> Layer<S> for Lines {
 #[derive(Default)]
 struct Fields {
     event: String,
-    others: Vec<(&'static str, String)>,
+    others: Vec<(&'static str, Text)>,
+}
+
+/// A field's value.
+struct Text {
+    text: String,
+    /// A number or a truth value: JSON writes it bare.
+    bare: bool,
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.to_owned());
+        self.put(field, value.to_owned(), false);
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.to_string(), true);
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.to_string(), true);
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.to_string(), true);
     }
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, format!("{value:?}"), false);
     }
 }
 
 impl Fields {
-    fn put(&mut self, field: &Field, value: String) {
+    fn put(&mut self, field: &Field, text: String, bare: bool) {
         match field.name() {
-            "event" => self.event = value,
-            name => self.others.push((name, value)),
+            "event" => self.event = text,
+            name => self.others.push((name, Text { text, bare })),
         }
     }
 }
 
 fn human(level: Level, fields: &Fields) -> String {
     let mut line = format!("{} {:5} {}", timestamp(), level, fields.event);
-    for (name, value) in &fields.others {
+    for (name, Text { text: value, .. }) in &fields.others {
         let _ = write!(line, " {name}=");
         let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '=');
         if plain {
@@ -110,8 +126,12 @@ fn json(level: Level, fields: &Fields) -> String {
     );
     quoted(&mut line, &fields.event);
     let room = LINE_OCTETS / (fields.others.len() + 1);
-    for (name, value) in &fields.others {
+    for (name, Text { text: value, bare }) in &fields.others {
         let _ = write!(line, ",\"{name}\":");
+        if *bare {
+            line.push_str(value);
+            continue;
+        }
         // Shortened value by value, so that the line stays JSON.
         let mut short = value.clone();
         if short.len() > room / 6 && line.len() + short.len() > LINE_OCTETS / 2 {
@@ -170,7 +190,13 @@ mod tests {
     use super::*;
 
     fn line(value: &str) -> Fields {
-        Fields { event: "smtp.rejected".into(), others: vec![("helo", value.to_owned())] }
+        Fields {
+            event: "smtp.rejected".into(),
+            others: vec![
+                ("helo", Text { text: value.to_owned(), bare: false }),
+                ("octets", Text { text: "12".into(), bare: true }),
+            ],
+        }
     }
 
     #[test]
@@ -181,6 +207,7 @@ mod tests {
         }
         let parsed: serde_json::Value = serde_json::from_str(&json(Level::INFO, &line(evil))).unwrap();
         assert_eq!(parsed["helo"], evil);
+        assert_eq!(parsed["octets"], 12);
     }
 
     #[test]

@@ -402,8 +402,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (tcp, _) = listener.accept().await.unwrap();
         let (said, knock) = (Arc::default(), Arc::new(tokio::sync::Notify::new()));
-        let session =
-            Toy { said: Arc::clone(&said), left: 0, tls: false, knock: knock.clone(), patience_s };
+        let session = Toy { said: Arc::clone(&said), left: 0, tls: false, knock: knock.clone(), patience_s };
         let (certificate, _) = crate::tls::Certificate::self_signed(vec!["localhost".into()]).unwrap();
         let tls = Some(certificate.acceptor().unwrap());
         let stop = watch::Sender::new(false);

@@ -69,6 +69,40 @@ fn owned_form(mailbox: &Mailbox) -> Option<Address> {
     Address::parse_plain(&mailbox.address())
 }
 
+/// Counts the octets of a message's header without keeping them.
+#[derive(Default)]
+pub(super) struct HeaderLength {
+    octets: u64,
+    /// Octets of the line so far; a line end on an empty line ends the header.
+    line: u64,
+    ended: bool,
+}
+
+impl HeaderLength {
+    /// Takes the next octets of the message. Tells how long the header is so far.
+    pub fn push(&mut self, octets: &[u8]) -> u64 {
+        for octet in octets {
+            if self.ended {
+                break;
+            }
+            self.octets += 1;
+            match octet {
+                b'\n' => {
+                    self.ended = self.line == 0;
+                    self.line = 0;
+                }
+                b'\r' => {}
+                _ => self.line += 1,
+            }
+        }
+        self.octets
+    }
+}
+
+pub(super) fn header_too_long() -> Refusal {
+    refuse(552, Enhanced(5, 3, 4), "The header is longer than we accept")
+}
+
 fn too_many_from() -> Refusal {
     refuse(550, Enhanced(5, 7, 1), "One From field, with your own addresses")
 }
@@ -76,6 +110,19 @@ fn too_many_from() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_header_is_counted_to_its_end() {
+        for (message, expected) in
+            [(&b"A: b\r\n\r\nbody\r\n\r\n"[..], 8), (b"\r\nbody", 2), (b"A: b\n c\n", 8), (b"A: b\n\nx", 6)]
+        {
+            let mut length = HeaderLength::default();
+            for octet in message {
+                length.push(&[*octet]);
+            }
+            assert_eq!(length.push(b""), expected);
+        }
+    }
 
     #[test]
     fn the_header_is_kept_to_its_end_in_any_cut() {

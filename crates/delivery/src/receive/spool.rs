@@ -9,7 +9,11 @@ use yubin_store::Stager;
 
 use crate::{
     Delivery, limits,
-    receive::{accept::store_refusal, identity::HeaderWatch, trace},
+    receive::{
+        accept::store_refusal,
+        identity::{HeaderLength, HeaderWatch, header_too_long},
+        trace,
+    },
 };
 
 /// One message on its way in.
@@ -21,6 +25,7 @@ pub struct Spool {
     stager: Stager,
     /// The header's beginning, on submission: its From is checked.
     header: Option<HeaderWatch>,
+    length: HeaderLength,
 }
 
 impl Spool {
@@ -34,7 +39,7 @@ impl Spool {
         let received = trace::received(&delivery.0.options.hostname, &session, &envelope, id);
         stager.write(&received).map_err(|e| store_refusal(&e))?;
         let header = session.authenticated.is_some().then(|| HeaderWatch::new(limits::HEADER_OCTETS_CHECKED));
-        Ok(Self { delivery, session, envelope, id, stager, header })
+        Ok(Self { delivery, session, envelope, id, stager, header, length: HeaderLength::default() })
     }
 }
 
@@ -43,11 +48,14 @@ impl BodySink for Spool {
         if let Some(header) = &mut self.header {
             header.push(octets);
         }
+        if self.length.push(octets) > limits::HEADER_OCTETS {
+            return Err(header_too_long());
+        }
         self.stager.write(octets).map_err(|e| store_refusal(&e))
     }
 
     async fn finish(self, _facts: BodyFacts) -> Result<Accepted, Refusal> {
-        let Self { delivery, session, envelope, id, stager, header } = self;
+        let Self { delivery, session, envelope, id, stager, header, length: _ } = self;
         if let (Some(header), Some(who)) = (header, &session.authenticated) {
             header.check(&delivery, who.account)?;
         }
