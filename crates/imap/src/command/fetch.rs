@@ -285,6 +285,8 @@ impl FetchJob {
                 }
                 Written::Failed(reply) if from == 0 => {
                     cx.out.truncate(start);
+                    // It may have become seen: nothing told the client so, and the next untagged FETCH must.
+                    self.known.retain(|known| known.uid != message.row.uid);
                     self.trouble = Some(reply);
                     return Ok(());
                 }
