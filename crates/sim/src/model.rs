@@ -186,7 +186,8 @@ impl Model {
     }
 
     fn copy(&mut self, from: u32, uids: &BTreeSet<u32>, to: &str, moves: bool) -> Option<()> {
-        let source = self.by_id(from)?;
+        // From a mailbox that is gone, nothing is copied: as with UIDs that are gone, that is no error.
+        let Some(source) = self.by_id(from) else { return Some(()) };
         let taken: Vec<Message> = source.messages.iter().filter(|m| uids.contains(&m.uid)).cloned().collect();
         if moves {
             source.messages.retain(|m| !uids.contains(&m.uid));
