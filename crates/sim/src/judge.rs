@@ -93,3 +93,80 @@ fn shown(mailbox: Option<&crate::model::Mailbox>) -> String {
         mailbox.identity.map(|i| format!("id {} validity {}", i.id, i.uid_validity)).unwrap_or_default();
     format!("{identity} next {} [{}]", mailbox.uid_next, messages.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FlagNames, How, Identity, Mailbox};
+
+    fn account() -> Model {
+        let identity = Some(Identity { id: 1, uid_validity: 9 });
+        let mut model = Model::default();
+        model.mailboxes.insert("INBOX".to_owned(), Mailbox { identity, uid_next: 1, ..Mailbox::default() });
+        model
+    }
+
+    fn append(content: u64) -> Op {
+        Op::Append { to: "INBOX".to_owned(), messages: vec![(FlagNames::new(), content)], once: false }
+    }
+
+    fn seen(uid: u32) -> Op {
+        let flags = FlagNames::from(["\\seen".to_owned()]);
+        Op::SetFlags { mailbox: 1, uids: [uid].into(), how: How::Add, flags }
+    }
+
+    fn after(ops: &[Op]) -> Model {
+        ops.iter().fold(account(), |model, op| model.after(op).remove(0))
+    }
+
+    fn check(acts: &[&[(Op, Told)]], state: &Model, explained: bool) {
+        let acts: Vec<Acts> = acts
+            .iter()
+            .map(|acts| acts.iter().map(|(op, told)| Act { op: op.clone(), told: *told }).collect())
+            .collect();
+        assert_eq!(explains(&account(), &acts, state), explained, "{acts:?}");
+    }
+
+    #[test]
+    fn what_was_acknowledged_must_be_there_and_what_was_refused_must_not() {
+        let (without, with) = (account(), after(&[append(2)]));
+        check(&[&[(append(2), Told::Done)]], &with, true);
+        check(&[&[(append(2), Told::Done)]], &without, false);
+        check(&[&[(append(2), Told::Refused)]], &with, false);
+        check(&[&[(append(2), Told::Refused)]], &without, true);
+        check(&[&[(append(2), Told::Doubtful)]], &with, true);
+        check(&[&[(append(2), Told::Doubtful)]], &without, true);
+        check(&[], &with, false);
+    }
+
+    #[test]
+    fn any_order_between_clients_will_do_and_only_one_order_within() {
+        let swapped = after(&[append(4), append(2)]);
+        check(&[&[(append(2), Told::Done)], &[(append(4), Told::Done)]], &swapped, true);
+        check(&[&[(append(2), Told::Done), (append(4), Told::Done)]], &swapped, false);
+        let flagged = after(&[append(2), seen(1)]);
+        check(&[&[(seen(1), Told::Done)], &[(append(2), Told::Done)]], &flagged, true);
+        check(&[&[(seen(1), Told::Done), (append(2), Told::Done)]], &flagged, false);
+    }
+
+    #[test]
+    fn half_of_an_operation_is_never_explained() {
+        let two = Op::Append {
+            to: "INBOX".to_owned(),
+            messages: vec![(FlagNames::new(), 2), (FlagNames::new(), 4)],
+            once: false,
+        };
+        check(&[&[(two, Told::Doubtful)]], &after(&[append(2)]), false);
+    }
+
+    #[test]
+    fn a_made_mailbox_may_have_any_identity_and_others_keep_theirs() {
+        let create = Op::Create { name: "box".to_owned() };
+        let mut state = after(std::slice::from_ref(&create));
+        let identity = |id| Some(Identity { id, uid_validity: 10 });
+        state.mailboxes.get_mut("box").unwrap().identity = identity(5);
+        check(&[&[(create.clone(), Told::Done)]], &state, true);
+        state.mailboxes.get_mut("INBOX").unwrap().identity = identity(6);
+        check(&[&[(create, Told::Done)]], &state, false);
+    }
+}

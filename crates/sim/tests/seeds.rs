@@ -1,5 +1,7 @@
 //! The simulation as a test: these seeds, every time. `cargo x sim --seeds N` runs more.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test that fails, panics
+
 use yubin_sim::{Options, run};
 
 /// Two threads share the seeds; each seed is deterministic for itself.

@@ -597,6 +597,7 @@ impl Connection {
 
     async fn search(&mut self, key: &'static str, env: &Env<'_>) -> Result<Acts, String> {
         let before = self.view.as_ref().map(|view| view.matching(key)).unwrap_or_default();
+        let unsure_before = self.view.as_ref().map(View::unsure).unwrap_or_default();
         let answer = self.ask(&format!("UID SEARCH {key}"), env).await?;
         let Some(view) = &self.view else { return Ok(Vec::new()) };
         if !answer.ok() {
@@ -608,13 +609,16 @@ impl Connection {
         });
         let Some(found) = found else { return Err(format!("SEARCH {key}: no SEARCH response")) };
         // About messages whose flags it does not know, or that it was just told to be gone, the client can say nothing.
-        let (known, unsure) = (view.uids(), view.unsure());
+        let (known, mut unsure) = (view.uids(), view.unsure());
+        unsure.extend(unsure_before);
         let sure = |uids: &[u32]| -> BTreeSet<u32> {
             uids.iter().copied().filter(|uid| known.contains(uid) && !unsure.contains(uid)).collect()
         };
         let after = view.matching(key);
         if env.alone && sure(found) != sure(&after) && sure(found) != sure(&before) {
-            return Err(format!("SEARCH {key} found {found:?}; by what was told it was {before:?} and is {after:?}"));
+            return Err(format!(
+                "SEARCH {key} found {found:?}; by what was told it was {before:?} and is {after:?}"
+            ));
         }
         Ok(Vec::new())
     }
