@@ -114,6 +114,12 @@ class Server:
         self.admin("account", "add", address, "--password", "open-Sesame-7")
         return Account(self, address, "open-Sesame-7")
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def rss_octets(self):
         pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -129,6 +135,50 @@ class Server:
         return ssl.create_default_context(cafile=self.certificate)
 
 
+class Strict(Server):
+    """`yubin serve` as an operator would run it: passwords under TLS only."""
+
+    def start(self):
+        for _ in range(5):  # a port that was free may be taken when we come to bind it
+            self.ports = {name: free_port() for name in ["smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"]}
+            listeners = "".join(
+                f'[[listener]]\nprotocol = "{name}"\naddress = "127.0.0.1:{port}"\n' for name, port in self.ports.items()
+            )
+            self.certificate = self.folder / "cert.pem"
+            key = self.folder / "key.pem"
+            if not key.exists():
+                run([
+                    "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", self.certificate,
+                ])
+            self.configuration = self.folder / "yubin.toml"
+            self.configuration.write_text(
+                f'[server]\nhostname = "mail.example.test"\ndata = "{self.data}"\n'
+                f'[tls]\ncertificate = "{self.certificate}"\nkey = "{key}"\n{listeners}'
+            )
+            self.told = {"admin_socket": str(self.data / "admin.sock")}
+            with open(self.log, "ab") as log:
+                self.process = subprocess.Popen(
+                    [self.binary, "serve", "--config", str(self.configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                )
+            self.pid = self.process.pid
+            until = time.monotonic() + 30
+            while self.process.poll() is None and time.monotonic() < until:
+                try:
+                    self.admin("ping")
+                    self.admin("domain", "add", DOMAIN)
+                    return
+                except AssertionError:
+                    time.sleep(0.05)
+        raise AssertionError(f"the server did not get ready; its log ends:\n{self.log_tail()}")
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Account:
     """One account of the server."""
 
@@ -138,9 +188,7 @@ class Account:
     def imap(self):
         """A logged-in session of imaplib over TLS."""
         session = imaplib.IMAP4_SSL("localhost", self.server.ports["imaps"], ssl_context=self.server.tls(), timeout=60)
-        session.login(self.address, quoted(self.password)) if self.password.isascii() else session.authenticate(
-            "PLAIN", lambda _: b"\0" + self.address.encode() + b"\0" + self.password.encode()
-        )
+        session.authenticate("PLAIN", lambda _: b"\0" + self.address.encode() + b"\0" + self.password.encode())
         return session
 
     def messages(self, mailbox="INBOX"):

@@ -1,10 +1,11 @@
 """What attackers try at the socket: relaying, smuggling, commands before TLS, other protocols."""
 
+import base64
 import smtplib
 import ssl
 import time
 
-from harness import Lines, case, equal, message, quoted
+from harness import Lines, Server, Strict, case, equal, message, quoted
 
 FAR = "elsewhere.example"
 
@@ -189,18 +190,31 @@ def a_web_browser_is_sent_away(server, folder):
 
 @case()
 def passwords_are_not_taken_in_the_clear(server, folder):
-    account = server.plain_account()
-    with Lines(server.ports["imap"]) as wire:
-        assert b"AUTH=PLAIN" not in wire.greeting.upper(), wire.greeting
-        wire.send(f"a LOGIN {quoted(account.address)} {quoted(account.password)}\r\n".encode())
-        assert wire.line().startswith((b"a NO", b"a BAD"))
-    with Lines(server.ports["pop3"]) as wire:
-        wire.send(f"USER {account.address}\r\n".encode())
-        first = wire.line()
-        if first.startswith(b"+OK"):
-            wire.send(f"PASS {account.password}\r\n".encode())
-            first = wire.line()
-        assert first.startswith(b"-ERR"), first
+    with Strict(server.binary, folder / "strict") as strict:
+        account = strict.plain_account()
+        with Lines(strict.ports["imap"]) as wire:
+            assert b"AUTH=PLAIN" not in wire.greeting.upper(), wire.greeting
+            assert b"LOGINDISABLED" in wire.greeting.upper(), wire.greeting
+            wire.send(f"a LOGIN {quoted(account.address)} {quoted(account.password)}\r\n".encode())
+            answer = wire.line()
+            assert answer.startswith((b"a NO", b"a BAD")), answer
+        with Lines(strict.ports["pop3"]) as wire:
+            wire.send(f"USER {account.address}\r\n".encode())
+            answer = wire.line()
+            if answer.startswith(b"+OK"):
+                wire.send(f"PASS {account.password}\r\n".encode())
+                answer = wire.line()
+            assert answer.startswith(b"-ERR"), answer
+        with Lines(strict.ports["submission"]) as wire:
+            code, lines = wire.smtp(b"EHLO client.example.org\r\n")
+            equal(code, 250)
+            offered = [line.upper().split() for line in lines if line[4:8].upper() == b"AUTH"]
+            assert not any({b"PLAIN", b"LOGIN"} & set(words) for words in offered), offered
+            code, _ = wire.smtp(b"AUTH PLAIN " + base64.b64encode(f"\0{account.address}\0{account.password}".encode()) + b"\r\n")
+            assert code in (502, 503, 504, 530, 534, 538), code
+            code, _ = wire.smtp(b"MAIL FROM:<" + account.address.encode() + b">\r\n")
+            assert code in (530, 503, 550), code
+        equal(len(account.messages()), 0)  # under TLS the same password is good
 
 
 @case()
@@ -224,13 +238,17 @@ def too_much_before_login_ends_the_session(server, folder):
 
 @case()
 def an_unknown_user_looks_like_a_wrong_password(server, folder):
-    account = server.plain_account()
-    answers = []
-    for name in [account.address, "nobody-at-all@example.test"]:
-        session = smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=server.tls(), timeout=30)
-        try:
-            session.login(name, "wrong")
-        except smtplib.SMTPAuthenticationError as error:
-            answers.append((error.smtp_code, error.smtp_error))
-        session.close()
-    equal(answers[0], answers[1], "the two answers")
+    with Server(server.binary, folder / "own") as own:  # failures slow down everybody at this address
+        account = own.plain_account()
+        answers, took = [], []
+        for name in [account.address, "nobody-at-all@example.test"]:
+            begun = time.monotonic()
+            session = smtplib.SMTP_SSL("localhost", own.ports["submissions"], context=own.tls(), timeout=30)
+            try:
+                session.login(name, "wrong")
+            except smtplib.SMTPAuthenticationError as error:
+                answers.append((error.smtp_code, error.smtp_error))
+            took.append(time.monotonic() - begun)
+            session.close()
+        equal(answers[0], answers[1], "the two answers")
+        equal(answers[0][0], 535)

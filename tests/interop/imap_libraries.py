@@ -28,7 +28,8 @@ def imaplib_gives_back_every_octet(server, folder):
         head, _, body = original.partition(b"\r\n\r\n")
         _, parts = session.fetch(str(number), "(RFC822.SIZE BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[]<10.20>)")
         octets = [part[1] for part in parts if isinstance(part, tuple)]
-        equal(octets, [head + b"\r\n\r\n", body, original[10:30]])
+        # An empty string need not be a literal, and imaplib does not tell it apart then.
+        equal([one for one in octets if one], [one for one in [head + b"\r\n\r\n", body, original[10:30]] if one])
         assert f"RFC822.SIZE {len(original)}".encode() in parts[0][0], parts[0][0]
     session.logout()
 

@@ -3,7 +3,7 @@
 import smtplib
 
 from harness import Lines, case, equal, hostile, japanese, message, run
-from submission import written
+from submission import for_swaks
 
 
 @case()
@@ -13,7 +13,7 @@ def swaks_delivers(server, folder):
     run([
         "swaks", "--server", "127.0.0.1", "--port", server.ports["smtp"], "--ehlo", "mx.example.org",
         "--from", "sender@example.org", "--to", receiver.address,
-        "--data", f"@{written(folder, original.replace(bytes([13, 10]), bytes([10])))}", "--timeout", "20",
+        "--data", f"@{for_swaks(folder, original)}", "--timeout", "20",
     ])
     receiver.expect_delivered(original)
 
@@ -25,7 +25,7 @@ def swaks_delivers_under_tls(server, folder):
     said = run([
         "swaks", "--server", "127.0.0.1", "--port", server.ports["smtp"], "--ehlo", "mx.example.org", "--tls",
         "--from", "<>", "--to", receiver.address,
-        "--data", f"@{written(folder, original.replace(bytes([13, 10]), bytes([10])))}", "--timeout", "20",
+        "--data", f"@{for_swaks(folder, original)}", "--timeout", "20",
     ])
     assert b"TLS started" in said, said
     found = receiver.expect_delivered(original)

@@ -54,7 +54,6 @@ set imap_user="{account.address}"
 set imap_pass="{account.password}"
 set certificate_file="{server.certificate}"
 set ssl_verify_host=no
-set ssl_usesystemcerts=no
 set charset=utf-8
 set sort=mailbox-order
 set quit=yes

@@ -10,7 +10,7 @@ use crate::workspace::{cargo, root, run as run_command, which};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// One of fuzz/targets
+    /// One of fuzz/fuzz_targets
     target: Option<String>,
     /// How long
     #[arg(long, default_value_t = 60)]
@@ -72,9 +72,9 @@ pub fn run(options: &Options) -> Result<()> {
     run_command(&mut fuzzer).with_context(|| format!("an input that fails lies in {}", artifacts.display()))
 }
 
-/// The targets that `fuzz/targets` holds.
+/// The targets that `fuzz/fuzz_targets` holds.
 pub fn targets() -> Result<Vec<String>> {
-    let files = crate::workspace::files_below(&root().join("fuzz/targets"), ".rs")?;
+    let files = crate::workspace::files_below(&root().join("fuzz/fuzz_targets"), ".rs")?;
     Ok(files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect())
 }
 
