@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use yubin_store::{FlagChange, FlagOp, Flags, Record, Row, UidSet};
+use yubin_store::{FlagChange, FlagOp, Flags, Record, Row, StoreFlags, UidSet};
 
 use crate::{
     codec::{Set, Writer, fetch::Item, request::FetchModifiers, write::Code},
@@ -221,19 +221,22 @@ impl FetchJob {
         let records =
             if self.needs_record { cx.user.account.records(&docs).await? } else { vec![None; docs.len()] };
         let mailbox = selected.id;
-        let seen = if self.sets_seen { self.set_seen(cx, mailbox, &batch, &records).await } else { false };
+        let seen = if self.sets_seen {
+            self.set_seen(cx, mailbox, &batch, &records).await
+        } else {
+            StoreFlags::default()
+        };
         for ((seq, mut row, ghost), record) in batch.into_iter().zip(records) {
             if self.needs_record && record.is_none() {
                 // RFC 5530: the message is gone and cannot be read any more.
                 self.trouble = Some(Reply::no(Code::ExpungeIssued, "some of the messages are gone"));
                 continue;
             }
-            let newly_seen = seen && !ghost && !row.flags.has(Flags::SEEN);
+            let newly_seen = !ghost && seen.changed.binary_search(&row.uid).is_ok();
             if newly_seen {
                 row.flags = row.flags.with(Flags::SEEN);
-                // With CONDSTORE the new modseq is still to be told (RFC 7162 §3.2).
-                let known = Known { uid: row.uid, flags: row.flags, keywords: row.keywords };
-                self.known.extend((!cx.user.enabled.condstore).then_some(known));
+                row.modseq = seen.modseq.unwrap_or(row.modseq);
+                self.known.push(Known { uid: row.uid, flags: row.flags, keywords: row.keywords });
             }
             self.ready.push_back(Message { seq, row, record, newly_seen, structure: None });
         }
@@ -247,17 +250,19 @@ impl FetchJob {
         mailbox: yubin_store::MailboxId,
         batch: &[(u32, Row, bool)],
         records: &[Option<Arc<Record>>],
-    ) -> bool {
+    ) -> StoreFlags {
         let unseen = batch.iter().zip(records).filter(|((_, row, ghost), record)| {
             !ghost && !row.flags.has(Flags::SEEN) && (record.is_some() || !self.needs_record)
         });
         let uids = UidSet::from_uids(unseen.map(|((_, row, _), _)| row.uid));
         if uids.is_empty() {
-            return false;
+            return StoreFlags::default();
         }
         let change =
             FlagChange { op: FlagOp::Add, flags: Flags::SEEN, keywords: Vec::new(), unchanged_since: None };
-        cx.user.account.store_flags(mailbox, &uids, &change, cx.now).await.is_ok()
+        let mut seen = cx.user.account.store_flags(mailbox, &uids, &change, cx.now).await.unwrap_or_default();
+        seen.changed.sort_unstable();
+        seen
     }
 
     /// Writes a message from an item on. A message that cannot be read is left out whole.
@@ -300,13 +305,21 @@ impl FetchJob {
     }
 
     fn write_seen(&self, cx: &mut Context<'_>, message: &Message) {
-        if !message.newly_seen || self.items.contains(&Item::Flags) {
+        if !message.newly_seen {
             return;
         }
         let keywords = keywords_of(cx);
+        let condstore = cx.user.enabled.condstore;
         let mut w = cx.w();
-        w.raw(" FLAGS ").flags(message.row.flags, message.row.keywords, &keywords);
-        if !self.uid && !self.items.contains(&Item::Uid) {
+        let lacks = |item: Item| !self.items.contains(&item);
+        if lacks(Item::Flags) {
+            w.raw(" FLAGS ").flags(message.row.flags, message.row.keywords, &keywords);
+        }
+        // RFC 7162 §3.2: with every change of flags goes its modseq.
+        if condstore && lacks(Item::ModSeq) {
+            w.raw(" MODSEQ (").number(message.row.modseq.0).raw(")");
+        }
+        if !self.uid && lacks(Item::Uid) {
             w.raw(" UID ").number(message.row.uid.0);
         }
     }

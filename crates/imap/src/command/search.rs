@@ -54,7 +54,7 @@ pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) ->
         Some(label) => Charset::for_label(label)
             .ok_or_else(|| Reply::no(Code::BadCharset, "that charset is not known"))?,
     };
-    let plan = Plan::new(&search.key, charset, selected, cx.now)?;
+    let plan = Plan::new(&search.key, charset, selected, cx.now);
     let last = selected.view.exists();
     cx.user.enabled.condstore |= asks_modseq;
     // RFC 9051 §6.4.4: IMAP4rev2 has only the new answer.

@@ -14,10 +14,7 @@ use yubin_store::{Keyword, Record, Row, StoreError};
 use crate::{
     codec::{date::Day, search::Key},
     limits,
-    session::{
-        reply::Reply,
-        user::{Context, Selected},
-    },
+    session::user::{Context, Selected},
 };
 
 use super::folded;
@@ -85,8 +82,8 @@ struct Found {
 }
 
 impl Plan {
-    pub(super) fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Result<Self, Reply> {
-        Ok(Self { test: Test::new(key, charset, selected, now)? })
+    pub(super) fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Self {
+        Self { test: Test::new(key, charset, selected, now) }
     }
     /// Looks at the row only.
     pub(super) fn look(&self, seq: u32, row: &Row, selected: &Selected) -> Truth {
@@ -123,12 +120,12 @@ impl Plan {
 }
 
 impl Test {
-    fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Result<Self, Reply> {
+    fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Self {
         const FIRST: i64 = i64::MIN;
         const LAST: i64 = i64::MAX;
         let again = |key: &Key| Self::new(key, charset, selected, now);
         let ago = |seconds: u32| UnixMs(now.0.saturating_sub(u64::from(seconds) * 1000));
-        Ok(match key {
+        match key {
             Key::All => Self::Always(true),
             Key::Nothing => Self::Always(false),
             Key::Flag(flag, set) => Self::Flag(*flag, *set),
@@ -149,15 +146,15 @@ impl Test {
             Key::Header(name, text) => Self::Header(name.to_ascii_lowercase(), folded(text, charset)),
             Key::Body(text) => Self::Body(folded(text, charset)),
             Key::Text(text) => Self::Text(folded(text, charset)),
-            Key::Seq(set) => Self::Seqs(selected.view.find(set, false, &selected.saved)?),
-            Key::Uid(set) => Self::Seqs(selected.view.find(set, true, &selected.saved)?),
+            Key::Seq(set) => Self::Seqs(selected.view.find_if_there(set, false, &selected.saved)),
+            Key::Uid(set) => Self::Seqs(selected.view.find_if_there(set, true, &selected.saved)),
             Key::ModSeq(modseq) => Self::ModSeq(*modseq),
             Key::EmailId(id) => object_id(id, 'E').map_or(Self::Always(false), Self::Doc),
             Key::ThreadId(id) => object_id(id, 'T').map_or(Self::Always(false), Self::Thread),
-            Key::Not(key) => Self::Not(Box::new(again(key)?)),
-            Key::Or(a, b) => Self::Or(vec![again(a)?, again(b)?]),
-            Key::And(keys) => Self::And(keys.iter().map(again).collect::<Result<_, _>>()?),
-        })
+            Key::Not(key) => Self::Not(Box::new(again(key))),
+            Key::Or(a, b) => Self::Or(vec![again(a), again(b)]),
+            Key::And(keys) => Self::And(keys.iter().map(again).collect()),
+        }
     }
 
     fn look(&self, seq: u32, row: &Row, keywords: &[Keyword], content: Option<&Content>) -> Truth {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use yubin_store::{Flags, KeywordBits, MailboxState, Page, Row, Uid, UidSet, diff};
 
 use crate::codec::{
-    set::{STAR, Set, ranges, resolve},
+    set::{STAR, Set, both, ranges, resolve},
     write::{Code, FLAGS, Writer},
 };
 
@@ -153,6 +153,13 @@ impl View {
                     _ => Ok(found),
                 }
             }
+        }
+    }
+    /// As [`View::find`], for SEARCH: numbers beyond the last message match nothing; clients search for what may be there.
+    pub(crate) fn find_if_there(&self, set: &Set, uid: bool, saved: &UidSet) -> Vec<(u32, u32)> {
+        match set {
+            Set::Ranges(wanted) if !uid => both(&resolve(wanted, self.exists()), &[(1, self.exists())]),
+            _ => self.find(set, uid, saved).unwrap_or_default(),
         }
     }
     fn seqs_of(&self, uids: &[(u32, u32)]) -> Vec<(u32, u32)> {
