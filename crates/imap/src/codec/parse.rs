@@ -102,6 +102,18 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
             cursor.sp()?;
             Command::Status { mailbox, items: status_items(cursor)? }
         }
+        "GETQUOTA" => Command::GetQuota(argument(cursor)?),
+        "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor, dialect)?),
+        "SETQUOTA" => {
+            argument(cursor)?;
+            cursor.sp()?;
+            cursor.parenthesised(16, |c| {
+                c.atom()?;
+                c.sp()?;
+                c.number64()
+            })?;
+            Command::SetQuota
+        }
         "UID" => {
             cursor.sp()?;
             let start = cursor.clone();
@@ -335,6 +347,7 @@ pub fn status_items(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
             "UNSEEN" => StatusItem::Unseen,
             "SIZE" => StatusItem::Size,
             "DELETED" => StatusItem::Deleted,
+            "DELETED-STORAGE" => StatusItem::DeletedStorage,
             "HIGHESTMODSEQ" => StatusItem::HighestModSeq,
             "APPENDLIMIT" => StatusItem::AppendLimit,
             "MAILBOXID" => StatusItem::MailboxId,

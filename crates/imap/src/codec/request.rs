@@ -43,6 +43,9 @@ pub enum Command {
     Lsub { reference: String, pattern: String },
     Namespace,
     Status { mailbox: String, items: Vec<StatusItem> },
+    GetQuota(Vec<u8>),
+    GetQuotaRoot(String),
+    SetQuota,
     Idle,
     Check,
     Close,
@@ -117,7 +120,7 @@ pub struct AppendHead {
     pub date: Option<UnixMs>,
 }
 
-/// Items of STATUS (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 8474, RFC 7889).
+/// Items of STATUS (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 8474, RFC 7889, RFC 9208).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the RFC's")]
 pub enum StatusItem {
@@ -128,6 +131,7 @@ pub enum StatusItem {
     Unseen,
     Size,
     Deleted,
+    DeletedStorage,
     HighestModSeq,
     AppendLimit,
     MailboxId,

@@ -10,9 +10,9 @@ use crate::{
     session::{reply::Reply, user::Context},
 };
 
-use super::status::push_status;
+use super::status::{deleted_octets, push_status};
 
-pub(crate) fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Reply> {
+pub(crate) async fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Reply> {
     if !list.extended && list.patterns.iter().all(String::is_empty) {
         // RFC 3501 §6.3.8: asks for the separator.
         cx.w().raw("* LIST (\\Noselect) \"/\" \"\"\r\n");
@@ -23,7 +23,6 @@ pub(crate) fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Reply> {
     let names = Names::new(&state);
     let limit = cx.services.options.message_octets_max;
     let rev2 = cx.user.enabled.rev2;
-    let mut w = cx.w();
     for (name, entry) in &names.all {
         let matches = patterns.iter().any(|p| p.matches(name));
         let selected = matches && entry.is_selected(list);
@@ -35,11 +34,12 @@ pub(crate) fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Reply> {
         if entry.mailbox.is_none() && !list.select.subscribed && !child {
             continue;
         }
-        push_entry(name, entry, &names, list, rev2, child && list.select.recursive_match, &mut w);
+        push_entry(name, entry, &names, list, rev2, child && list.select.recursive_match, &mut cx.w());
         if let (Some(items), Some(mailbox)) = (&list.returns.status, entry.mailbox)
             && !mailbox.no_select
         {
-            push_status(mailbox, items, limit, &mut w);
+            let deleted_octets = deleted_octets(cx, mailbox, items).await?;
+            push_status(mailbox, items, deleted_octets, limit, &mut cx.w());
         }
     }
     Ok(Reply::ok("that is all"))

@@ -19,6 +19,7 @@ mod login;
 mod lsub;
 mod move_;
 mod namespace;
+mod quota;
 mod rename;
 mod resync;
 mod search;
@@ -169,10 +170,13 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Rename { from, to } => rename::run(cx, &from, &to).await,
         Command::Subscribe(mailbox) => subscribe::run(cx, &mailbox, true).await,
         Command::Unsubscribe(mailbox) => subscribe::run(cx, &mailbox, false).await,
-        Command::List(list) => list::run(cx, &list),
+        Command::List(list) => list::run(cx, &list).await,
         Command::Lsub { reference, pattern } => lsub::run(cx, &reference, &pattern),
         Command::Namespace => Ok(namespace::run(cx)),
-        Command::Status { mailbox, items } => status::run(cx, &mailbox, &items),
+        Command::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
+        Command::GetQuota(root) => quota::get(cx, &root).await,
+        Command::GetQuotaRoot(mailbox) => quota::get_root(cx, &mailbox).await,
+        Command::SetQuota => quota::set(),
         // RFC 3501 §6.4.1: a checkpoint; everything is durable already.
         Command::Check => cx.selected().map(|_| Reply::ok("everything is stored")),
         Command::Close => close::run(cx, true).await,
