@@ -47,8 +47,6 @@ yubin_base::limits! {
     SEARCH_PART_OCTETS: u64 = 16_777_216, "octets";
     /// a header is read whole up to here
     HEADER_OCTETS: u64 = 1_048_576, "octets";
-    /// octets of a part that is decoded whole for BINARY
-    BINARY_OCTETS: u64 = 67_108_864, "octets";
     /// of a command that is refused but already under way: read and forgotten, up to here
     SKIP_OCTETS: u64 = 134_217_728, "octets";
     /// failed logins after which the session ends
