@@ -26,7 +26,9 @@ use crate::{
 /// What the client does.
 #[derive(Debug)]
 pub(crate) enum Plan {
-    Connect,
+    Connect {
+        qresync: bool,
+    },
     Select {
         name: String,
         examine: bool,
@@ -99,8 +101,24 @@ const KEYS: [(&str, &str, bool); 7] = [
 #[derive(Default)]
 pub(crate) struct ImapClient {
     open: Option<Connection>,
-    /// What APPENDUID and COPYUID said, still to be compared: mailbox name, UIDVALIDITY, UID, content.
+    memory: Memory,
+}
+
+/// What the client keeps over its connections.
+#[derive(Default)]
+struct Memory {
+    /// What APPENDUID said, still to be compared: mailbox name, UIDVALIDITY, UID, content.
     claims: Vec<(String, u32, u32, u64)>,
+    /// Mailboxes as they were, by name: what QRESYNC (RFC 7162) brings up to date.
+    kept: BTreeMap<String, Kept>,
+}
+
+/// A mailbox as it was.
+#[derive(Clone)]
+struct Kept {
+    uid_validity: u32,
+    modseq: u64,
+    messages: BTreeMap<u32, FlagNames>,
 }
 
 struct Connection {
@@ -108,6 +126,8 @@ struct Connection {
     tags: u32,
     view: Option<View>,
     idling: Option<String>,
+    /// ENABLE QRESYNC was said: VANISHED comes instead of EXPUNGE.
+    qresync: bool,
 }
 
 /// A selected mailbox as the client has been told about it.
@@ -148,7 +168,7 @@ impl ImapClient {
     }
 
     pub(crate) fn plan(&mut self, rng: &mut Rng, model: &Model, numbers: &mut Numbers) -> Plan {
-        let Some(open) = &self.open else { return Plan::Connect };
+        let Some(open) = &self.open else { return Plan::Connect { qresync: rng.one_in(2) } };
         if open.idling.is_some() {
             return if rng.one_in(3) { Plan::Done } else { Plan::Listen };
         }
@@ -173,12 +193,12 @@ impl ImapClient {
 
     pub(crate) async fn act(&mut self, plan: Plan, env: &Env<'_>) -> Result<Acts, String> {
         self.check_claims(env)?;
-        if matches!(plan, Plan::Connect) {
-            self.open = connect(env).await?;
+        if let Plan::Connect { qresync } = plan {
+            self.open = connect(qresync, env).await?;
             return Ok(Vec::new());
         }
         let Some(open) = &mut self.open else { return Ok(Vec::new()) };
-        let acts = open.act(plan, env, &mut self.claims).await?;
+        let acts = open.act(plan, env, &mut self.memory).await?;
         if !open.wire.open {
             self.open = None;
         }
@@ -187,7 +207,7 @@ impl ImapClient {
 
     /// What APPENDUID said is where it said.
     fn check_claims(&mut self, env: &Env<'_>) -> Result<(), String> {
-        for (name, uid_validity, uid, content) in std::mem::take(&mut self.claims) {
+        for (name, uid_validity, uid, content) in std::mem::take(&mut self.memory.claims) {
             let Some(identity) = env.model.mailboxes.get(&name).and_then(|mailbox| mailbox.identity) else {
                 continue;
             };
@@ -252,30 +272,26 @@ fn plan_selected(
     }
 }
 
-async fn connect(env: &Env<'_>) -> Result<Option<Connection>, String> {
+async fn connect(qresync: bool, env: &Env<'_>) -> Result<Option<Connection>, String> {
     let session = Session::new(Arc::clone(&env.imap), peer());
     let (wire, greeting) = Wire::connect(session, env.now).await;
     if !greeting.starts_with(b"* OK") {
         return Err(format!("greeting: {:?}", String::from_utf8_lossy(&greeting)));
     }
-    let mut open = Connection { wire, tags: 0, view: None, idling: None };
+    let mut open = Connection { wire, tags: 0, view: None, idling: None, qresync: false };
     let answer = open.ask("LOGIN ann secret", env).await?;
     if answer.ok() {
+        open.qresync = qresync && open.ask("ENABLE QRESYNC", env).await?.ok();
         return Ok(Some(open));
     }
     if env.faulty { Ok(None) } else { Err(format!("LOGIN: {} {}", answer.status, answer.text)) }
 }
 
 impl Connection {
-    async fn act(
-        &mut self,
-        plan: Plan,
-        env: &Env<'_>,
-        claims: &mut Vec<(String, u32, u32, u64)>,
-    ) -> Result<Acts, String> {
+    async fn act(&mut self, plan: Plan, env: &Env<'_>, memory: &mut Memory) -> Result<Acts, String> {
         match plan {
-            Plan::Connect => Ok(Vec::new()),
-            Plan::Select { name, examine } => self.select(&name, examine, env).await,
+            Plan::Connect { .. } => Ok(Vec::new()),
+            Plan::Select { name, examine } => self.select(&name, examine, memory, env).await,
             Plan::Learn { from, to } => {
                 self.ask(&format!("FETCH {from}:{to} (UID FLAGS)"), env).await.map(|_| Vec::new())
             }
@@ -286,7 +302,7 @@ impl Connection {
             }
             Plan::Append { to, flags, content, synchronising } => {
                 let (acts, claim) = self.append(to, flags, content, synchronising, env).await?;
-                claims.extend(claim);
+                memory.claims.extend(claim);
                 Ok(acts)
             }
             Plan::Copy { uids, to, moves, by_number } => self.copy(uids, to, moves, by_number, env).await,
@@ -360,7 +376,15 @@ impl Connection {
         let mut answer = Answer { status: String::new(), text: String::new(), responses: Vec::new() };
         for response in responses {
             match &response {
-                Response::Expunge(n) if numbered => return Err(format!("{command}: EXPUNGE {n} meanwhile")),
+                Response::Expunge(_) | Response::Vanished { .. } if numbered => {
+                    return Err(format!("{command}: {response:?} meanwhile"));
+                }
+                Response::Expunge(n) if self.qresync => {
+                    return Err(format!("{command}: EXPUNGE {n} with QRESYNC"));
+                }
+                Response::Vanished { .. } if !self.qresync => {
+                    return Err(format!("{command}: {response:?} without QRESYNC"));
+                }
                 Response::Tagged(status, text) => {
                     answer.status.clone_from(status);
                     answer.text.clone_from(text);
@@ -382,36 +406,67 @@ impl Connection {
         Ok(answer)
     }
 
-    async fn select(&mut self, name: &str, examine: bool, env: &Env<'_>) -> Result<Acts, String> {
+    async fn select(
+        &mut self,
+        name: &str,
+        examine: bool,
+        memory: &mut Memory,
+        env: &Env<'_>,
+    ) -> Result<Acts, String> {
         // RFC 9051 §6.3.2: whatever the answer, the mailbox selected before is not any more.
         self.view = None;
         let verb = if examine { "EXAMINE" } else { "SELECT" };
-        let mut told = View { read_only: examine, ..View::default() };
-        let answer = self.ask(&format!("{verb} \"{name}\""), env).await?;
+        let kept = memory.kept.get(name).filter(|_| self.qresync).cloned();
+        let parameter = match &kept {
+            Some(kept) => format!(" (QRESYNC ({} {}))", kept.uid_validity, kept.modseq),
+            None => String::new(),
+        };
+        let answer = self.ask(&format!("{verb} \"{name}\"{parameter}"), env).await?;
         if !answer.ok() {
             let there = env.model.mailboxes.contains_key(name);
             let excused = !there || env.faulty || !env.alone;
             return if excused { Ok(Vec::new()) } else { Err(format!("{verb} {name}: {}", answer.text)) };
         }
+        let mut told = View { read_only: examine, ..View::default() };
         for response in &answer.responses {
-            told.told(response)?;
+            told.told(response).map_err(|e| format!("{verb} {name}: {e}"))?;
         }
         // With others at work the name may stand for another mailbox by now: then the client looks again later.
         let identity = env.model.mailboxes.get(name).and_then(|mailbox| mailbox.identity);
         let said = |uid_validity| answer.responses.contains(&Response::UidValidity(uid_validity));
-        match identity {
-            Some(identity) if said(identity.uid_validity) => told.mailbox = identity.id,
+        let identity = match identity {
+            Some(identity) if said(identity.uid_validity) => identity,
             _ if env.alone => return Err(format!("{verb} {name}: no or a wrong UIDVALIDITY")),
             _ => {
                 self.ask("UNSELECT", env).await?;
                 return Ok(Vec::new());
             }
-        }
-        if env.alone
-            && told.entries.len() != env.model.mailboxes.get(name).map_or(0, |mailbox| mailbox.messages.len())
-        {
+        };
+        told.mailbox = identity.id;
+        let Some(mailbox) = env.model.mailboxes.get(name).filter(|_| env.alone) else {
+            return self.learn_all(told, env).await;
+        };
+        if told.entries.len() != mailbox.messages.len() {
             return Err(format!("{verb} {name}: {} EXIST", told.entries.len()));
         }
+        if let Some(kept) = kept.filter(|kept| kept.uid_validity == identity.uid_validity) {
+            kept.brought_up_to_date(&answer, mailbox)
+                .map_err(|e| format!("{verb} {name}{parameter}: {e}"))?;
+        }
+        self.learn_all(told, env).await?;
+        if let (Some(modseq), Some(view)) = (answer.highest_modseq(), &self.view)
+            && view.unknown().is_none()
+        {
+            let known = |entry: &Entry| Some((entry.uid?, entry.flags.clone()?));
+            let messages = view.entries.iter().filter_map(known).collect();
+            memory
+                .kept
+                .insert(name.to_owned(), Kept { uid_validity: identity.uid_validity, modseq, messages });
+        }
+        Ok(Vec::new())
+    }
+
+    async fn learn_all(&mut self, told: View, env: &Env<'_>) -> Result<Acts, String> {
         let count = told.entries.len();
         self.view = Some(told);
         if count > 0 {
@@ -596,25 +651,23 @@ impl Connection {
     }
 
     async fn search(&mut self, key: &'static str, env: &Env<'_>) -> Result<Acts, String> {
-        let before = self.view.as_ref().map(|view| view.matching(key)).unwrap_or_default();
-        let unsure_before = self.view.as_ref().map(View::unsure).unwrap_or_default();
+        let of_view =
+            |view: &Option<View>| view.as_ref().map(|v| (v.sure(), v.matching(key))).unwrap_or_default();
+        let (sure_before, before) = of_view(&self.view);
         let answer = self.ask(&format!("UID SEARCH {key}"), env).await?;
-        let Some(view) = &self.view else { return Ok(Vec::new()) };
-        if !answer.ok() {
+        if !answer.ok() || self.view.is_none() {
             return Ok(Vec::new());
         }
+        let (sure_after, after) = of_view(&self.view);
         let found = answer.responses.iter().find_map(|response| match response {
             Response::Search(found) => Some(found),
             _ => None,
         });
         let Some(found) = found else { return Err(format!("SEARCH {key}: no SEARCH response")) };
-        // About messages whose flags it does not know, or that it was just told to be gone, the client can say nothing.
-        let (known, mut unsure) = (view.uids(), view.unsure());
-        unsure.extend(unsure_before);
+        // The answer is by the flags the client knew, or by those it is told now; of messages it did not know, it can say nothing.
         let sure = |uids: &[u32]| -> BTreeSet<u32> {
-            uids.iter().copied().filter(|uid| known.contains(uid) && !unsure.contains(uid)).collect()
+            uids.iter().copied().filter(|uid| sure_before.contains(uid) && sure_after.contains(uid)).collect()
         };
-        let after = view.matching(key);
         if env.alone && sure(found) != sure(&after) && sure(found) != sure(&before) {
             return Err(format!(
                 "SEARCH {key} found {found:?}; by what was told it was {before:?} and is {after:?}"
@@ -720,6 +773,36 @@ impl Connection {
     }
 }
 
+impl Answer {
+    fn highest_modseq(&self) -> Option<u64> {
+        self.responses.iter().find_map(|response| match response {
+            Response::HighestModSeq(modseq) => Some(*modseq),
+            _ => None,
+        })
+    }
+}
+
+impl Kept {
+    /// RFC 7162 §3.2.5: what was kept, less what vanished, with what was fetched, is the mailbox.
+    fn brought_up_to_date(mut self, answer: &Answer, mailbox: &Mailbox) -> Result<(), String> {
+        for response in &answer.responses {
+            match response {
+                Response::Vanished { uids, .. } => self.messages.retain(|uid, _| !uids.contains(uid)),
+                Response::Fetch(_, Fetched { uid: Some(uid), flags: Some(flags), .. }) => {
+                    self.messages.insert(*uid, flags.clone());
+                }
+                _ => {}
+            }
+        }
+        let is: BTreeMap<u32, FlagNames> =
+            mailbox.messages.iter().map(|m| (m.uid, m.flags.clone())).collect();
+        if self.messages == is {
+            return Ok(());
+        }
+        Err(format!("the client ends up with {:?}, there is {is:?}", self.messages))
+    }
+}
+
 impl View {
     /// Takes an untagged response.
     fn told(&mut self, response: &Response) -> Result<(), String> {
@@ -734,6 +817,9 @@ impl View {
             Response::Expunge(n) => {
                 let at = (*n as usize).checked_sub(1).filter(|at| *at < self.entries.len());
                 self.entries.remove(at.ok_or_else(|| format!("EXPUNGE {n} of {}", self.entries.len()))?);
+            }
+            Response::Vanished { earlier: false, uids } => {
+                uids.iter().try_for_each(|uid| self.vanish(*uid))?;
             }
             Response::Fetch(n, fetched) => {
                 let count = self.entries.len();
@@ -752,6 +838,24 @@ impl View {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Removes a message by its UID; one whose UID is not known is that in the gap where the UID belongs.
+    fn vanish(&mut self, uid: u32) -> Result<(), String> {
+        let exact = self.entries.iter().position(|entry| entry.uid == Some(uid));
+        let after = self
+            .entries
+            .iter()
+            .rposition(|entry| entry.uid.is_some_and(|known| known < uid))
+            .map_or(0, |at| at + 1);
+        let in_gap = || self.entries.get(after).filter(|entry| entry.uid.is_none()).map(|_| after);
+        match exact.or_else(in_gap) {
+            Some(at) => {
+                self.entries.remove(at);
+                Ok(())
+            }
+            None => Err(format!("VANISHED {uid}, which was never there")),
+        }
     }
 
     fn compare(&self, mailbox: &Mailbox) -> Result<(), String> {
@@ -781,9 +885,9 @@ impl View {
         self.entries.iter().filter_map(|entry| entry.uid).collect()
     }
 
-    /// Messages whose flags are not known.
-    fn unsure(&self) -> BTreeSet<u32> {
-        self.entries.iter().filter(|entry| entry.flags.is_none()).filter_map(|entry| entry.uid).collect()
+    /// Messages whose UID and flags are known.
+    fn sure(&self) -> BTreeSet<u32> {
+        self.entries.iter().filter(|entry| entry.flags.is_some()).filter_map(|entry| entry.uid).collect()
     }
 
     /// The span of messages that something is not known about.

@@ -1,5 +1,7 @@
 //! Reads what an IMAP server says: just enough of RFC 9051 §9 for a client that remembers what it was told.
 
+use std::collections::BTreeSet;
+
 use crate::model::FlagNames;
 
 /// One response, parsed.
@@ -13,6 +15,12 @@ pub(crate) enum Response {
     Status(Vec<(String, u64)>),
     List(String),
     UidValidity(u32),
+    HighestModSeq(u64),
+    /// RFC 7162 §3.2.10.
+    Vanished {
+        earlier: bool,
+        uids: BTreeSet<u32>,
+    },
     /// Tagged; status word, and the text with its code.
     Tagged(String, String),
     Bye,
@@ -140,16 +148,17 @@ fn response(tokens: &[Token], tag: &str) -> Result<Response, String> {
         ("+", _) => Response::Continue,
         ("*", "BYE") => Response::Bye,
         ("*", "SEARCH") => Response::Search((2..tokens.len()).filter_map(|n| word(n).parse().ok()).collect()),
+        ("*", "VANISHED") => {
+            let earlier = tokens.get(2) == Some(&Token::Open);
+            Response::Vanished { earlier, uids: numbers(word(if earlier { 5 } else { 2 }))? }
+        }
         ("*", "STATUS") => Response::Status(status(tokens.get(3..).unwrap_or_default())),
         ("*", "LIST") => Response::List(text(tokens.last())),
         ("*", _) => match (number, word(2).to_ascii_uppercase().as_str()) {
             (Some(n), "EXISTS") => Response::Exists(n),
             (Some(n), "EXPUNGE") => Response::Expunge(n),
             (Some(n), "FETCH") => Response::Fetch(n, fetched(tokens.get(3..).unwrap_or_default())?),
-            _ => match word(2).strip_prefix("[UIDVALIDITY ").and_then(|rest| rest.strip_suffix(']')) {
-                Some(n) => Response::UidValidity(n.parse().map_err(|_| format!("UIDVALIDITY {n:?}"))?),
-                None => Response::Other,
-            },
+            _ => coded(word(2))?,
         },
         (word, status) if word == tag => {
             let rest: Vec<String> = tokens.iter().skip(2).map(|token| text(Some(token))).collect();
@@ -157,6 +166,30 @@ fn response(tokens: &[Token], tag: &str) -> Result<Response, String> {
         }
         (_, _) => return Err(format!("no response: {tokens:?}")),
     })
+}
+
+/// `* OK` with a response code that the client remembers.
+fn coded(code: &str) -> Result<Response, String> {
+    let number_of = |name: &str| code.strip_prefix(name).and_then(|rest| rest.strip_suffix(']'));
+    let bad = || format!("a bad response code: {code}");
+    if let Some(n) = number_of("[UIDVALIDITY ") {
+        return Ok(Response::UidValidity(n.parse().map_err(|_| bad())?));
+    }
+    if let Some(n) = number_of("[HIGHESTMODSEQ ") {
+        return Ok(Response::HighestModSeq(n.parse().map_err(|_| bad())?));
+    }
+    Ok(Response::Other)
+}
+
+/// A set of numbers.
+fn numbers(set: &str) -> Result<BTreeSet<u32>, String> {
+    let mut out = BTreeSet::new();
+    for range in set.split(',') {
+        let (from, to) = range.split_once(':').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("a bad set: {set}"));
+        out.extend(number(from)?..=number(to)?);
+    }
+    Ok(out)
 }
 
 fn text(token: Option<&Token>) -> String {
