@@ -131,12 +131,10 @@ impl Maildrop {
 
     /// Notes that a message was sent whole.
     pub(crate) fn note_sent(&mut self, row: &Row) {
-        if !row.flags.has(yubin_store::Flags::SEEN) {
-            self.sent.insert(row.uid);
-        }
+        self.sent.insert(row.uid);
     }
 
-    /// The UIDs of messages that were sent whole and had no `\Seen`; handed out once.
+    /// The UIDs of messages that were sent whole; handed out once.
     pub(crate) fn take_sent(&mut self) -> UidSet {
         UidSet::from_uids(std::mem::take(&mut self.sent))
     }
