@@ -28,10 +28,11 @@ pub async fn serve(config: Config) -> u8 {
             Err(error) => return complain(&AppError(error)),
         }
     };
-    match start(Arc::new(config), metrics, certificate.clone()).await {
+    let stopped = until_stopped(certificate.clone());
+    match start(Arc::new(config), metrics, certificate).await {
         Ok(started) => {
             notify(&[sd_notify::NotifyState::Ready]);
-            until_stopped(certificate).await;
+            stopped.await;
             notify(&[sd_notify::NotifyState::Stopping]);
             started.running.stop().await;
             exit::OK
@@ -102,21 +103,24 @@ pub async fn start(
     Ok(Started { running, ports, app })
 }
 
-/// Returns when SIGTERM or SIGINT comes. SIGHUP reads the certificate again.
-pub async fn until_stopped(certificate: Option<Arc<Certificate>>) {
+/// Ready when SIGTERM or SIGINT comes. SIGHUP reads the certificate again. Signals count from the call on, not from the first
+/// await: call it before anybody is told that the server is ready.
+pub fn until_stopped(certificate: Option<Arc<Certificate>>) -> impl Future<Output = ()> {
     let signals =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        // Without signals there is no way to stop but by force; go on serving.
-        return std::future::pending().await;
-    };
-    loop {
-        tokio::select! {
-            _ = term.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => {
-                if let Some(certificate) = &certificate {
-                    certificate.reload();
+    async move {
+        let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+            // Without signals there is no way to stop but by force; go on serving.
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::select! {
+                _ = term.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hangup.recv() => {
+                    if let Some(certificate) = &certificate {
+                        certificate.reload();
+                    }
                 }
             }
         }

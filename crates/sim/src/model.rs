@@ -177,11 +177,23 @@ impl Model {
                     return None;
                 }
                 let from = self.found_under(from, *id)?;
+                if from == "INBOX" {
+                    return self.rename_inbox(to);
+                }
                 let mailbox = self.mailboxes.remove(&from)?;
                 self.mailboxes.insert(to.clone(), mailbox);
             }
             Op::Expunge { .. } => return None,
         }
+        Some(())
+    }
+
+    /// RFC 9051 §6.3.6: INBOX stays, its messages move into the new mailbox.
+    fn rename_inbox(&mut self, to: &str) -> Option<()> {
+        let messages = std::mem::take(&mut self.mailboxes.get_mut("INBOX")?.messages);
+        let mut made = Mailbox { uid_next: 1, ..Mailbox::default() };
+        messages.into_iter().for_each(|message| made.push(message.flags, message.content));
+        self.mailboxes.insert(to.to_owned(), made);
         Some(())
     }
 

@@ -75,6 +75,8 @@ struct World {
     seen: Observed,
     documents: Documents,
     ever: BTreeMap<(u32, u32), u64>,
+    /// Which mailbox had a name and UIDVALIDITY.
+    identities: BTreeMap<(String, u32), u32>,
     /// Doubtful acts of earlier rounds that the state does not show: the next write may bring them to light.
     pending: Acts,
     report: Report,
@@ -118,6 +120,7 @@ impl World {
             seen: Observed::default(),
             documents: Documents::new(),
             ever: BTreeMap::new(),
+            identities: BTreeMap::new(),
             pending: Acts::new(),
             report: Report::default(),
         }
@@ -261,6 +264,14 @@ impl World {
     fn remember(&mut self, after: &Observed) -> Result<(), String> {
         for (name, mailbox) in &after.model.mailboxes {
             let Some(identity) = mailbox.identity else { continue };
+            // RFC 9051 §2.3.1.1: a mailbox made anew under an old name has another UIDVALIDITY.
+            let before = self.identities.insert((name.clone(), identity.uid_validity), identity.id);
+            if before.is_some_and(|before| before != identity.id) {
+                return Err(format!(
+                    "{name:?}: UIDVALIDITY {} was that of another mailbox",
+                    identity.uid_validity
+                ));
+            }
             for message in &mailbox.messages {
                 let before = self.ever.insert((identity.id, message.uid), message.content);
                 if before.is_some_and(|before| before != message.content) {

@@ -105,6 +105,7 @@ fn fresh_folder() -> Result<PathBuf, String> {
 }
 
 async fn serve(prepared: &Prepared, json: bool) -> u8 {
+    let stopped = start::until_stopped(None);
     let metrics = Metrics::new();
     logging::start(prepared.config.log.format, prepared.config.log.level, metrics.clone());
     let names = ["localhost", DOMAIN, &prepared.config.server.hostname, "127.0.0.1"];
@@ -135,7 +136,7 @@ async fn serve(prepared: &Prepared, json: bool) -> u8 {
     } else {
         print!("{}", welcome::text(&ready));
     }
-    start::until_stopped(None).await;
+    stopped.await;
     started.running.stop().await;
     exit::OK
 }
