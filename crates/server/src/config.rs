@@ -170,17 +170,6 @@ pub enum ListenerProtocol {
 }
 
 impl ListenerProtocol {
-    /// Every protocol, in the order of tables.
-    pub const ALL: [Self; 8] = [
-        Self::Smtp,
-        Self::Submission,
-        Self::Submissions,
-        Self::Lmtp,
-        Self::Imap,
-        Self::Imaps,
-        Self::Pop3,
-        Self::Pop3s,
-    ];
     /// The name in configuration, logs and metrics.
     pub fn name(self) -> &'static str {
         match self {

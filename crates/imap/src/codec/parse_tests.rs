@@ -1,3 +1,5 @@
+//! What the parser makes of commands, good and bad. RFC 9051 §9.
+
 use super::*;
 use crate::codec::{
     date::Day,

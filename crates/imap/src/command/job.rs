@@ -1,4 +1,5 @@
 //! Long answers: given piece by piece, so that they are never whole in memory and other sessions have their turn.
+//! RFC 9051 §7: the responses to one command may be any number, and come while it runs.
 
 use crate::session::{reply::Reply, user::Context, view::Known};
 

@@ -1,3 +1,5 @@
+//! What a session tells of changes, and when. RFC 9051 §7.5.
+
 use super::*;
 use yubin_store::{DocId, ModSeq};
 
