@@ -1,5 +1,6 @@
 //! Receiving and the queue over an engine in memory: who may send what to whom, and that every accepted message
 //! arrives once, wherever the process dies.
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -197,7 +198,8 @@ fn what_is_refused_and_how() {
     let sender = b"From: ann@example.test\r\nSender: boss@elsewhere.test\r\n\r\n";
     let hidden = b"From: \"ann@example.test\" <boss@elsewhere.test>\r\n\r\n";
     let alias = b"From: info@example.test\r\n\r\n";
-    let cases: &[(&str, &SessionFacts, &str, &[&str], &[u8], u16)] = &[
+    type Case<'a> = (&'a str, &'a SessionFacts, &'a str, &'a [&'a str], &'a [u8], u16);
+    let cases: &[Case<'_>] = &[
         ("no relaying", &mx, "x@elsewhere.test", &["y@elsewhere.test"], BODY, 550),
         ("unknown user", &mx, "x@elsewhere.test", &["nobody@example.test"], BODY, 550),
         ("percent is no route", &mx, "x@elsewhere.test", &["y%elsewhere.test@example.test"], BODY, 550),
