@@ -1,8 +1,12 @@
 //! The admin socket: a Unix socket in the data folder, readable by its owner only. One line of JSON asks, one line answers.
 
 use std::{
+    fs::File,
     io,
-    os::unix::fs::PermissionsExt,
+    os::{
+        fd::AsRawFd,
+        unix::{ffi::OsStrExt, fs::PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -14,6 +18,9 @@ use tokio::{
 
 use super::{AdminError, AdminErrorClass, Reply, Request, execute};
 use crate::{app::App, limits};
+
+/// The longest path that every system takes as a socket's address.
+const PATH_OCTETS: usize = 100;
 
 /// The socket, removed when dropped.
 pub struct AdminSocket {
@@ -29,7 +36,8 @@ impl AdminSocket {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(path)?;
+        let (short, _folder) = within_reach(path)?;
+        let listener = UnixListener::bind(short)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         Ok(Self { listener, path: path.to_owned() })
     }
@@ -56,6 +64,19 @@ impl Drop for AdminSocket {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Socket addresses hold 108 octets. A longer path is reached through its open folder, which must stay open meanwhile.
+fn within_reach(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok((path.to_owned(), None));
+    };
+    if path.as_os_str().as_bytes().len() <= PATH_OCTETS {
+        return Ok((path.to_owned(), None));
+    }
+    let folder = File::open(folder)?;
+    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
+    Ok((short, Some(folder)))
 }
 
 async fn answer(mut stream: UnixStream, app: App) -> io::Result<()> {
@@ -95,7 +116,8 @@ pub async fn ask(path: &Path, request: &Request) -> Reply {
         )
     };
     let failed = |error: &dyn std::fmt::Display| AdminError::new(AdminErrorClass::Failed, error);
-    let mut stream = UnixStream::connect(path).await.map_err(unreachable)?;
+    let (short, _folder) = within_reach(path).map_err(unreachable)?;
+    let mut stream = UnixStream::connect(short).await.map_err(unreachable)?;
     let mut line = serde_json::to_string(request).map_err(|e| failed(&e))?;
     line.push('\n');
     stream.write_all(line.as_bytes()).await.map_err(unreachable)?;
@@ -111,5 +133,24 @@ pub async fn ask(path: &Path, request: &Request) -> Reply {
         Ok(Answer::Ok(value)) => Ok(value),
         Ok(Answer::Error(error)) => Err(error),
         Err(error) => Err(failed(&format!("The server's answer cannot be read: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_in_a_deep_folder_is_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("deep".repeat(40));
+        std::fs::create_dir(&deep).unwrap();
+        let path = deep.join("admin.sock");
+        let socket = AdminSocket::bind(&path).unwrap();
+        assert!(path.exists());
+        let (short, _folder) = within_reach(&path).unwrap();
+        UnixStream::connect(short).await.unwrap();
+        drop(socket);
+        assert!(!path.exists());
     }
 }
