@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::measure::Subject;
 use super::yubin::free_port;
@@ -32,8 +32,9 @@ impl Peers {
             dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
         ));
         let (smtp, imap, lmtp) = (free_port()?, free_port()?, free_port()?);
-        let dovecot = start_dovecot(&dir.join("dovecot"), imap, lmtp)?;
-        let mut peers = Peers { dir, smtp, imap, postfix: 0, dovecot };
+        // Owned from here on: whatever fails, what was started is stopped.
+        let mut peers = Peers { dir, smtp, imap, postfix: 0, dovecot: 0 };
+        peers.dovecot = start_dovecot(&peers.dir.join("dovecot"), imap, lmtp)?;
         peers.postfix = start_postfix(&peers.dir.join("postfix"), smtp, lmtp)?;
         Ok(peers)
     }
@@ -95,7 +96,7 @@ protocol lmtp {{\n  postmaster_address = postmaster@{DOMAIN}\n  auth_username_fo
 protocol imap {{\n  mail_max_userip_connections = 0\n}}\n"
     );
     std::fs::write(dir.join("etc/dovecot.conf"), configuration)?;
-    run(Command::new("/usr/sbin/dovecot").arg("-c").arg(dir.join("etc/dovecot.conf")).stdin(Stdio::null()))?;
+    daemon(Command::new("/usr/sbin/dovecot").arg("-c").arg(dir.join("etc/dovecot.conf")))?;
     wait_for(imap, &dir.join("dovecot.log"))?;
     wait_for(lmtp, &dir.join("dovecot.log"))?;
     pid_in(&dir.join("run/master.pid"))
@@ -142,7 +143,7 @@ virtual unix - n n - - virtual\nlmtp unix - - n - - lmtp\nanvil unix - - n - 1 a
             std::fs::write(path, text)?;
         }
     }
-    run(Command::new("/usr/sbin/postfix").arg("-c").arg(dir.join("etc")).arg("start").stdin(Stdio::null()))?;
+    daemon(Command::new("/usr/sbin/postfix").arg("-c").arg(dir.join("etc")).arg("start"))?;
     wait_for(smtp, &dir.join("log/mail.log"))?;
     pid_in(&dir.join("queue/pid/master.pid"))
 }
@@ -162,7 +163,22 @@ fn wait_for(port: u16, log: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The process that a daemon wrote down; it may do so only after its ports are open.
 fn pid_in(file: &Path) -> Result<u32> {
-    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    text.trim().parse().with_context(|| format!("{} holds {text:?}", file.display()))
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse() {
+            return Ok(pid);
+        }
+        if Instant::now() > patience {
+            bail!("{} holds {text:?} and no process id", file.display());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Starts a daemon that goes to the background: with no hold on our own output.
+fn daemon(command: &mut Command) -> Result<()> {
+    run(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
 }
