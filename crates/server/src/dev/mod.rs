@@ -26,12 +26,12 @@ pub(super) const DOMAIN: &str = "example.test";
 pub(super) const ACCOUNTS: [(&str, &str, &str); 2] =
     [("ann", "Ann Example", "ann-likes-post"), ("bob", "Bob Example", "bob-likes-post")];
 
-/// Ports without `--ephemeral`: the standard ones plus 2000 where that is free on most machines.
+/// Ports without `--ephemeral`: the standard ones plus 2000; LMTP, which has none, is at the number of its RFC.
 const PORTS: [(ListenerProtocol, u16); 8] = [
     (ListenerProtocol::Smtp, 2025),
     (ListenerProtocol::Submission, 2587),
     (ListenerProtocol::Submissions, 2465),
-    (ListenerProtocol::Lmtp, 2024),
+    (ListenerProtocol::Lmtp, 2033),
     (ListenerProtocol::Imap, 2143),
     (ListenerProtocol::Imaps, 2993),
     (ListenerProtocol::Pop3, 2110),
