@@ -11,13 +11,13 @@ pub struct Usage {
     /// Seconds on the processor, those of children that ended included.
     pub cpu_s: f64,
     /// Resident memory, each shared page counted in parts.
-    pub pss_octets: u64,
+    pub own_octets: u64,
     /// How many processes.
     pub processes: usize,
 }
 
-/// Looks at the processes `roots` and all their descendants. `pss` costs the kernel more to tell.
-pub fn usage(roots: &[u32], pss: bool) -> Usage {
+/// Looks at the processes `roots` and all their descendants. `memory` costs the kernel more to tell.
+pub fn usage(roots: &[u32], memory: bool) -> Usage {
     let all = every_process();
     let mut wanted: BTreeSet<u32> = roots.iter().copied().collect();
     loop {
@@ -35,8 +35,8 @@ pub fn usage(roots: &[u32], pss: bool) -> Usage {
     for (pid, process) in wanted.iter().filter_map(|pid| all.get(pid).map(|process| (pid, process))) {
         usage.processes += 1;
         usage.cpu_s += process.cpu_ticks as f64 / ticks_per_second();
-        if pss {
-            usage.pss_octets += pss_octets(*pid).unwrap_or(0);
+        if memory {
+            usage.own_octets += own_octets(*pid).unwrap_or(0);
         }
     }
     usage
@@ -92,10 +92,15 @@ fn parse_stat(text: &str) -> Option<Process> {
     Some(Process { parent: u32::try_from(number(1)?).ok()?, cpu_ticks })
 }
 
-fn pss_octets(pid: u32) -> Option<u64> {
+/// Memory that a process made for itself. The pages of files, mapped or not, belong to the system, which takes them back
+/// when it needs them: a server that maps its files must not look larger than one that reads them.
+fn own_octets(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find(|line| line.starts_with("Pss:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    let octets = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    };
+    Some(octets("Pss_Anon:")? + octets("Pss_Shmem:")?)
 }
 
 fn ticks_per_second() -> f64 {

@@ -58,7 +58,7 @@ pub fn account_for(subject: &Subject, work: impl FnOnce() -> Result<(f64, f64)>)
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 // Shared pages counted in parts: many small processes must not look larger than they are.
-                peak.fetch_max(usage(&subject.pids, true).pss_octets, Ordering::Relaxed);
+                peak.fetch_max(usage(&subject.pids, true).own_octets, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(250));
             }
         });

@@ -94,8 +94,8 @@ pub fn page(rows: &[Row], quiet: &Quiet, options: &Options) -> Result<String> {
         "# Benchmarks\n\nWritten by `cargo x bench`, which measures our server and Postfix with Dovecot from Debian in one run, \
          on the same generated mail, in turns, and checks every answer. Medians of {} runs. Delivery is measured until the last \
          message is seen in its mailbox over IMAP; every server flushes to disk before it acknowledges. CPU is the time that \
-         all processes of a server spent on the processor, for one message. Memory is the most that they held (shared pages \
-         counted in parts). A mailbox of {} messages of 1 to 12 KiB is read.\n\n",
+         all processes of a server spent on the processor, for one message. Memory is the most that they made \
+         for themselves; pages of files, mapped or read, are the system's and do not count. A mailbox of {} messages of 1 to 12 KiB is read.\n\n",
         options.runs, options.mailbox
     );
     for (name, value) in machine() {
