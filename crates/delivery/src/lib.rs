@@ -22,7 +22,7 @@ use yubin_store::Store;
 pub use queue::{Queue, QueueError, QueueStatus, QueuedMessage};
 pub use receive::Spool;
 pub use tables::{
-    entry::{Entry, Origin},
+    entry::{Entry, Findings, Origin},
     recipient::{Recipient, State, Target},
 };
 

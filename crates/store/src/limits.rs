@@ -13,8 +13,8 @@ yubin_base::limits! {
     SUBSCRIPTIONS_PER_ACCOUNT: usize = 40_000, "names";
     /// rows that are copied when one of them changes
     PAGE_ROWS: usize = 256, "messages";
-    /// trace fields of one copy, put before the content
-    PREFIX_OCTETS: usize = 4_096, "octets";
+    /// trace fields of one copy, authentication results and signatures, put before the content
+    PREFIX_OCTETS: usize = 8_192, "octets";
     /// what is kept of a message within its value; more of it goes into a blob of its own
     RECORD_OCTETS: usize = 60_000, "octets";
     /// commits that are replayed when an account is opened

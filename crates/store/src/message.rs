@@ -42,7 +42,7 @@ pub struct Staged {
 pub struct NewMessage {
     /// The content.
     pub staged: Arc<Staged>,
-    /// Trace fields of this one copy, put before the content: `Return-Path`, `Delivered-To`; each line ends in CRLF. May be empty. At most 4 KiB.
+    /// Trace fields of this one copy, put before the content: `Return-Path`, `Delivered-To`; each line ends in CRLF. May be empty. At most [`limits::PREFIX_OCTETS`](crate::limits::PREFIX_OCTETS).
     pub prefix: Vec<u8>,
     /// System flags.
     pub flags: Flags,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use yubin_base::{AccountId, Address, TraceId, UnixMs, event};
 use yubin_engine::{Committed, Idem};
-use yubin_store::{Flags, NewMessage, Staged, StoreError};
+use yubin_store::{Account, Flags, MailboxState, NewMessage, SpecialUse, Staged, StoreError};
 
-use crate::{Delivery, QueueError, State, Target, events, limits, receive::delivery_fields};
+use crate::{Delivery, Findings, QueueError, State, Target, events, limits, receive::delivery_fields};
 
 impl Delivery {
-    /// Puts one copy into the account's INBOX.
+    /// Puts one copy into the account's INBOX, or into its mailbox for junk.
     pub(crate) async fn append_copy(
         &self,
         account: AccountId,
@@ -19,21 +19,31 @@ impl Delivery {
         sender: Option<&Address>,
         id: TraceId,
         staged: &Arc<Staged>,
+        findings: &Findings,
     ) -> Result<Committed, StoreError> {
         let now = self.0.clock.now();
         let open = self.0.store.account(account).await?;
-        let inbox = open.mailbox_named("INBOX").ok_or(StoreError::NoAccount)?.id;
+        let mailbox = destination(&open, findings.junk).ok_or(StoreError::NoAccount)?;
+        let mut prefix = delivery_fields(sender, recipient);
+        prefix.extend_from_slice(&findings.fields);
         let message = NewMessage {
             staged: staged.clone(),
-            prefix: delivery_fields(sender, recipient),
+            prefix,
             flags: Flags::default(),
             keywords: Vec::new(),
             internal_date: now,
             idem: Some(name_of(id, account)),
         };
-        let appended = open.append(inbox, vec![message], self.quota(account), now).await?;
+        let appended = open.append(mailbox.id, vec![message], self.quota(account), now).await?;
         let appended = appended.first().ok_or(StoreError::Gone)?;
-        event!(events::DELIVERED, trace = %id, account = %account, to = %recipient, uid = %appended.uid);
+        event!(
+            events::DELIVERED,
+            trace = %id,
+            account = %account,
+            to = %recipient,
+            mailbox = %mailbox.name,
+            uid = %appended.uid,
+        );
         Ok(appended.committed)
     }
 
@@ -42,6 +52,7 @@ impl Delivery {
         let mut loaded = self.0.queue.load(id).await?;
         let staged = Arc::new(self.0.queue.staged(&loaded.entry).await?);
         let accepted = loaded.entry.accepted;
+        let findings = &loaded.entry.findings.clone();
         let due: Vec<usize> = loaded
             .recipients
             .iter()
@@ -53,7 +64,7 @@ impl Delivery {
         let attempts: Vec<_> = due
             .iter()
             .filter_map(|number| Some((*number, loaded.recipients.get(*number)?.target.clone())))
-            .map(|(number, target)| self.attempt(number, target, sender.as_ref(), id, &staged))
+            .map(|(number, target)| self.attempt(number, target, sender.as_ref(), id, &staged, findings))
             .collect();
         let outcomes: Vec<(usize, Result<Committed, StoreError>)> =
             stream::iter(attempts).buffer_unordered(limits::ENTRIES_AT_ONCE).collect().await;
@@ -88,16 +99,27 @@ impl Delivery {
         sender: Option<&Address>,
         id: TraceId,
         staged: &Arc<Staged>,
+        findings: &Findings,
     ) -> (usize, Result<Committed, StoreError>) {
         let outcome = match target {
             Target::Local { account, address } => {
-                self.append_copy(account, &address, sender, id, staged).await
+                self.append_copy(account, &address, sender, id, staged, findings).await
             }
             // Remote recipients are never due yet.
             Target::Remote { .. } => Err(StoreError::Gone),
         };
         (number, outcome)
     }
+}
+
+/// Where a copy goes: junk to the mailbox for it, when the account still has one; everything else to INBOX.
+fn destination(account: &Account, junk: bool) -> Option<Arc<MailboxState>> {
+    let for_junk = || {
+        let state = account.state();
+        let mut all = state.mailboxes.values();
+        all.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk)).cloned()
+    };
+    junk.then(for_junk).flatten().or_else(|| account.mailbox_named("INBOX"))
 }
 
 /// The state after an attempt.

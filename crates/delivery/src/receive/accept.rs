@@ -15,7 +15,7 @@ use yubin_smtp::{
 use yubin_store::{Staged, StoreError};
 
 use crate::{
-    Delivery, Entry, Origin, QueueError, Recipient, Target, events, limits,
+    Delivery, Entry, Findings, Origin, QueueError, Recipient, Target, events, limits,
     receive::policy::{mailbox_full, refuse, unknown_user},
     tables::entry::{Body, DsnOfMessage},
 };
@@ -35,8 +35,9 @@ impl Delivery {
         envelope: &Envelope,
         id: TraceId,
         staged: Staged,
+        findings: Findings,
     ) -> Result<Accepted, Refusal> {
-        let outcome = self.accept_checked(session, envelope, id, staged).await;
+        let outcome = self.accept_checked(session, envelope, id, staged, findings).await;
         match &outcome {
             Ok(_) => event!(
                 events::ACCEPTED,
@@ -63,20 +64,24 @@ impl Delivery {
         envelope: &Envelope,
         id: TraceId,
         staged: Staged,
+        findings: Findings,
     ) -> Result<Accepted, Refusal> {
         self.refuse_loops(envelope, &staged)?;
         let staged = Arc::new(staged);
         if session.service == Service::Lmtp {
-            let results = self.deliver_each(envelope, id, &staged).await;
+            let results = self.deliver_each(envelope, id, &staged, &findings).await;
             return Ok(Accepted { trace_id: id, delivered: Delivered::ToEach(results) });
         }
         let plan = self.plan(envelope)?;
         let committed = match (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty()) {
             (Some((account, (address, _))), 1, true) => self
-                .append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged)
+                .append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged, &findings)
                 .await
                 .map_err(|e| store_refusal(&e))?,
-            _ => self.enqueue(session, envelope, id, &staged, plan).await.map_err(|e| queue_refusal(&e))?,
+            _ => self
+                .enqueue(session, envelope, id, &staged, plan, findings)
+                .await
+                .map_err(|e| queue_refusal(&e))?,
         };
         Ok(promise(committed, id))
     }
@@ -151,6 +156,7 @@ impl Delivery {
         id: TraceId,
         staged: &Staged,
         plan: Plan<'_>,
+        findings: Findings,
     ) -> Result<Committed, QueueError> {
         let local = plan
             .local
@@ -171,6 +177,7 @@ impl Delivery {
             dsn: DsnOfMessage::of(envelope),
             recipients: 0,
             staged_pieces: 0,
+            findings,
         };
         self.0.queue.enqueue(entry, &recipients, staged).await
     }
@@ -181,10 +188,14 @@ impl Delivery {
         envelope: &Envelope,
         id: TraceId,
         staged: &Arc<Staged>,
+        findings: &Findings,
     ) -> Vec<Result<(), Refusal>> {
         // Collected first: a closure over borrowed items would not do for a future that moves between threads.
-        let deliveries: Vec<_> =
-            envelope.recipients.iter().map(|rcpt| self.deliver_one(envelope, rcpt, id, staged)).collect();
+        let deliveries: Vec<_> = envelope
+            .recipients
+            .iter()
+            .map(|rcpt| self.deliver_one(envelope, rcpt, id, staged, findings))
+            .collect();
         stream::iter(deliveries).buffered(limits::ENTRIES_AT_ONCE).collect().await
     }
 
@@ -194,13 +205,14 @@ impl Delivery {
         rcpt: &RcptTo,
         id: TraceId,
         staged: &Arc<Staged>,
+        findings: &Findings,
     ) -> Result<(), Refusal> {
         let Resolution::Local { deliveries, remote } = self.resolve(&rcpt.forward_path) else {
             return Err(unknown_user());
         };
         let sender = envelope.mail.reverse_path.as_ref();
         for local in deliveries {
-            self.append_copy(local.account, &local.address, sender, id, staged)
+            self.append_copy(local.account, &local.address, sender, id, staged, findings)
                 .await
                 .map_err(|e| store_refusal(&e))?;
         }
@@ -229,6 +241,7 @@ impl Delivery {
             dsn: DsnOfMessage::of(envelope),
             recipients: 0,
             staged_pieces: 0,
+            findings: findings.clone(),
         };
         self.0.queue.enqueue(entry, &recipients, staged).await.map(|_| ()).map_err(|e| queue_refusal(&e))
     }

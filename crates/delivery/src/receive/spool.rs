@@ -8,7 +8,7 @@ use yubin_smtp::{
 use yubin_store::Stager;
 
 use crate::{
-    Delivery, limits,
+    Delivery, Findings, limits,
     receive::{
         accept::store_refusal,
         identity::{HeaderLength, HeaderWatch, header_too_long},
@@ -60,6 +60,6 @@ impl BodySink for Spool {
             header.check(&delivery, who.account)?;
         }
         let staged = stager.finish().map_err(|e| store_refusal(&e))?;
-        delivery.accept(&session, &envelope, id, staged).await
+        delivery.accept(&session, &envelope, id, staged, Findings::default()).await
     }
 }

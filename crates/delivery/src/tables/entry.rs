@@ -5,7 +5,7 @@ use yubin_base::{Address, TraceId, UnixMs, sasl::Authenticated};
 use yubin_smtp::envelope::{BodyType, Envelope, Ret};
 
 /// The version of the value that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One message in the queue. Written when it is accepted; never changes but for its revision.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,19 @@ pub struct Entry {
     pub recipients: u32,
     /// How many pieces its parsed form has.
     pub staged_pieces: u16,
+    /// What was found out when the body had come in.
+    pub findings: Findings,
+}
+
+/// What is known of a message only when its body has come in. Set at acceptance, never changed. Entries of version 1 have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Header fields that stand before the content in every copy and every transmission: `Authentication-Results` of what
+    /// came from outside, `DKIM-Signature` of what our users send. Each line ends in CRLF; bounded by
+    /// [`crate::limits::FINDINGS_OCTETS`].
+    pub fields: Vec<u8>,
+    /// Whether local copies go to the mailbox for junk.
+    pub junk: bool,
 }
 
 /// Where a message came from.
@@ -76,6 +89,12 @@ pub struct DsnOfMessage {
 }
 
 #[derive(Serialize, Deserialize)]
+struct V2 {
+    first: V1,
+    findings: Findings,
+}
+
+#[derive(Serialize, Deserialize)]
 struct V1 {
     accepted: UnixMs,
     due: Option<UnixMs>,
@@ -111,7 +130,7 @@ impl DsnOfMessage {
 impl Entry {
     /// The stored form. Its first 8 octets are the revision, for [`yubin_engine::Pre::Version`].
     pub fn encode(&self) -> Vec<u8> {
-        let v1 = V1 {
+        let first = V1 {
             accepted: self.accepted,
             due: self.due,
             reverse_path: self.reverse_path.clone(),
@@ -122,10 +141,11 @@ impl Entry {
             recipients: self.recipients,
             staged_pieces: self.staged_pieces,
         };
+        let v2 = V2 { first, findings: self.findings.clone() };
         let mut out = self.revision.to_be_bytes().to_vec();
         out.push(VERSION);
         // These types always serialise; an empty tail would be read as damage.
-        out.extend(postcard::to_stdvec(&v1).unwrap_or_default());
+        out.extend(postcard::to_stdvec(&v2).unwrap_or_default());
         out
     }
 
@@ -133,10 +153,11 @@ impl Entry {
     pub fn decode(id: TraceId, value: &[u8]) -> Option<Self> {
         let (revision, rest) = value.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first()?;
-        if *version != VERSION {
-            return None;
-        }
-        let v1: V1 = postcard::from_bytes(rest).ok()?;
+        let V2 { first: v1, findings } = match *version {
+            1 => V2 { first: postcard::from_bytes(rest).ok()?, findings: Findings::default() },
+            VERSION => postcard::from_bytes(rest).ok()?,
+            _ => return None,
+        };
         Some(Self {
             id,
             revision: u64::from_be_bytes(*revision),
@@ -149,6 +170,7 @@ impl Entry {
             dsn: v1.dsn,
             recipients: v1.recipients,
             staged_pieces: v1.staged_pieces,
+            findings,
         })
     }
 }
@@ -176,6 +198,7 @@ mod tests {
             dsn: DsnOfMessage { ret_full: Some(true), envid: Some("QQ314159".into()) },
             recipients: 2,
             staged_pieces: 1,
+            findings: Findings { fields: b"X: y\r\n".to_vec(), junk: true },
         }
     }
 
@@ -191,6 +214,19 @@ mod tests {
         let golden = "00000000000000030180d095ffbc3100010361 6e6e0c6578616d706c652e74657374\
             0a7375626d697373696f6e093139322e302e322e3106636c69656e740109 01 10616e6e406578616d706c652e74657374\
             80200101 0101 010851513331343135390201";
+        let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
+        let bytes: Vec<u8> =
+            (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();
+        let expected = Entry { findings: Findings::default(), ..sample() };
+        assert_eq!(Entry::decode(TraceId(7), &bytes), Some(expected));
+    }
+
+    /// Written by version 2; must be readable for ever.
+    #[test]
+    fn version_2_stays_readable() {
+        let golden = "00000000000000030280d095ffbc3100010361 6e6e0c6578616d706c652e74657374\
+            0a7375626d697373696f6e093139322e302e322e3106636c69656e740109 01 10616e6e406578616d706c652e74657374\
+            80200101 0101 010851513331343135390201 06583a20790d0a 01";
         let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
         let bytes: Vec<u8> =
             (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();
