@@ -11,6 +11,7 @@ mod delete;
 mod enable;
 mod expunge;
 mod fetch;
+mod find;
 mod id;
 pub(crate) mod idle;
 pub(crate) mod job;

@@ -10,68 +10,43 @@ use crate::{
     codec::{
         search::{Search, SearchReturn},
         set::ranges,
-        write::{Code, push_number},
+        write::push_number,
     },
     limits,
-    session::{
-        reply::Reply,
-        user::{Context, Selected},
-    },
+    session::{reply::Reply, user::Context},
 };
 
 use super::{
     Outcome,
+    find::{self, Finder},
     job::{Job, Progress},
 };
 
 #[path = "search_match.rs"]
-mod matching;
-use matching::{Plan, Truth};
+pub(super) mod matching;
 
 /// A SEARCH under way.
 pub(crate) struct SearchJob {
     tag: String,
-    plan: Plan,
+    finder: Finder,
     returns: Option<SearchReturn>,
     uid: bool,
     asks_modseq: bool,
-    /// The next sequence number to look at, and the last.
-    next: u32,
-    last: u32,
-    /// Sequence numbers of what was found.
-    found: Vec<u32>,
-    highest_modseq: u64,
     /// Numbers of the old answer that are still to be written.
     writing: Option<VecDeque<u32>>,
 }
 
 pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) -> Result<Outcome, Reply> {
-    let selected = cx.selected()?;
+    cx.selected()?;
     let asks_modseq = search.key.asks_modseq();
-    let charset = match search.charset.as_deref() {
-        None => Charset::UTF_8,
-        // RFC 9051 §6.4.4: BADCHARSET says which ones there are.
-        Some(label) => Charset::for_label(label)
-            .ok_or_else(|| Reply::no(Code::BadCharset, "that charset is not known"))?,
-    };
-    let plan = Plan::new(&search.key, charset, selected, cx.now);
-    let last = selected.view.exists();
+    let charset = find::charset(search.charset.as_deref())?;
+    let finder = Finder::in_selected(cx, &search.key, charset)?;
     cx.user.enabled.condstore |= asks_modseq;
     // RFC 9051 §6.4.4: IMAP4rev2 has only the new answer.
     let returns =
         search.returns.or(cx.user.enabled.rev2.then_some(SearchReturn { all: true, ..Default::default() }));
-    Ok(Outcome::Job(Job::Search(Box::new(SearchJob {
-        tag: tag.to_owned(),
-        plan,
-        returns,
-        uid,
-        asks_modseq,
-        next: 1,
-        last,
-        found: Vec::new(),
-        highest_modseq: 0,
-        writing: None,
-    }))))
+    let job = SearchJob { tag: tag.to_owned(), finder, returns, uid, asks_modseq, writing: None };
+    Ok(Outcome::Job(Job::Search(Box::new(job))))
 }
 
 impl SearchJob {
@@ -85,60 +60,33 @@ impl SearchJob {
         if self.writing.is_some() {
             return self.write_old(cx);
         }
-        let mut bodies = 0;
-        for _ in 0..limits::SEARCH_ROWS_AT_ONCE {
-            if self.next > self.last || bodies >= limits::SEARCH_BODIES_AT_ONCE {
-                break;
-            }
-            let seq = self.next;
-            self.next += 1;
-            let Ok(selected) = cx.selected() else { break };
-            let Some((row, ghost)) = selected.view.at(seq) else { continue };
-            let row = *row;
-            let matches = match self.plan.look(seq, &row, selected) {
-                Truth::Yes => true,
-                Truth::No => false,
-                Truth::Unknown => {
-                    bodies += 1;
-                    match self.plan.read_and_look(seq, &row, cx).await {
-                        Ok(matches) => matches,
-                        // A message that is gone matches nothing.
-                        Err(_) if ghost => false,
-                        Err(yubin_store::StoreError::Gone) => false,
-                        Err(error) => return Progress::Done { reply: error.into(), known: Vec::new() },
-                    }
-                }
-            };
-            if matches {
-                self.found.push(seq);
-                self.highest_modseq = self.highest_modseq.max(row.modseq.0);
-            }
-        }
-        if self.next <= self.last {
-            return Progress::More;
+        match self.finder.step(cx).await {
+            Ok(true) => {}
+            Ok(false) => return Progress::More,
+            Err(error) => return Progress::Done { reply: error.into(), known: Vec::new() },
         }
         match self.returns {
             Some(returns) => self.write_new(returns, cx),
             None => {
                 cx.out.extend_from_slice(b"* SEARCH");
-                self.writing = Some(std::mem::take(&mut self.found).into());
+                self.writing = Some(std::mem::take(&mut self.finder.found).into());
                 self.write_old(cx)
             }
         }
     }
 
-    fn number(&self, seq: u32, selected: Option<&Selected>) -> u32 {
+    fn number(&self, seq: u32, cx: &Context<'_>) -> u32 {
         if !self.uid {
             return seq;
         }
-        selected.and_then(|s| s.view.at(seq)).map_or(0, |(row, _)| row.uid.0)
+        self.finder.view(cx).and_then(|view| view.at(seq)).map_or(0, |(row, _)| row.uid.0)
     }
 
     /// `* SEARCH 2 3 5 (MODSEQ 9)`
     fn write_old(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut writing = self.writing.take().unwrap_or_default();
         while let Some(seq) = writing.pop_front() {
-            let number = self.number(seq, cx.user.selected.as_ref());
+            let number = self.number(seq, cx);
             cx.out.push(b' ');
             push_number(cx.out, u64::from(number));
             if cx.out.len() >= limits::ANSWER_OCTETS {
@@ -146,8 +94,8 @@ impl SearchJob {
                 return Progress::More;
             }
         }
-        if self.asks_modseq && self.highest_modseq > 0 {
-            cx.w().raw(" (MODSEQ ").number(self.highest_modseq).raw(")");
+        if self.asks_modseq && self.finder.highest_modseq > 0 {
+            cx.w().raw(" (MODSEQ ").number(self.finder.highest_modseq).raw(")");
         }
         cx.out.extend_from_slice(b"\r\n");
         done()
@@ -155,7 +103,7 @@ impl SearchJob {
 
     /// `* ESEARCH (TAG "a") UID MIN 2 MAX 5 COUNT 3 ALL 2:3,5` (RFC 4731 §3.2).
     fn write_new(&mut self, returns: SearchReturn, cx: &mut Context<'_>) -> Progress {
-        let found = std::mem::take(&mut self.found);
+        let found = std::mem::take(&mut self.finder.found);
         if returns.save {
             self.save(&found, returns, cx);
         }
@@ -165,8 +113,7 @@ impl SearchJob {
             // RFC 5182 §2.1: nothing is told then.
             return done();
         }
-        let numbers: Vec<u32> =
-            found.iter().map(|seq| self.number(*seq, cx.user.selected.as_ref())).collect();
+        let numbers: Vec<u32> = found.iter().map(|seq| self.number(*seq, cx)).collect();
         let mut w = cx.w();
         w.raw("* ESEARCH (TAG ").string(self.tag.as_bytes()).raw(")").raw(if self.uid { " UID" } else { "" });
         if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
@@ -193,8 +140,8 @@ impl SearchJob {
             }
             w.raw(")");
         }
-        if self.asks_modseq && self.highest_modseq > 0 {
-            w.raw(" MODSEQ ").number(self.highest_modseq);
+        if self.asks_modseq && self.finder.highest_modseq > 0 {
+            w.raw(" MODSEQ ").number(self.finder.highest_modseq);
         }
         w.raw("\r\n");
         done()

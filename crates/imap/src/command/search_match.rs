@@ -9,19 +9,19 @@ use yubin_formats::{
     fold_for_search,
     mail::{PartKind, Structure, StructurePart, TextReader, decode_header, fields},
 };
-use yubin_store::{Keyword, Record, Row, StoreError};
+use yubin_store::{Keyword, Record, Row, StoreError, UidSet};
 
 use crate::{
     codec::{date::Day, search::Key},
     limits,
-    session::user::{Context, Selected},
+    session::{user::Context, view::View},
 };
 
 use super::folded;
 
 /// What is known so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
+pub(crate) enum Truth {
     Yes,
     No,
     /// More must be read to know.
@@ -35,7 +35,7 @@ impl From<bool> for Truth {
 }
 
 /// A search made ready: sets found, text folded, ages turned into moments.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     test: Test,
 }
 
@@ -82,30 +82,27 @@ struct Found {
 }
 
 impl Plan {
-    pub(super) fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Self {
-        Self { test: Test::new(key, charset, selected, now) }
+    pub(crate) fn new(key: &Key, charset: Charset, view: &View, saved: &UidSet, now: UnixMs) -> Self {
+        Self { test: Test::new(key, charset, view, saved, now) }
     }
     /// Looks at the row only.
-    pub(super) fn look(&self, seq: u32, row: &Row, selected: &Selected) -> Truth {
-        self.test.look(seq, row, &selected.view.told().keywords, None)
+    pub(crate) fn look(&self, seq: u32, row: &Row, keywords: &[Keyword]) -> Truth {
+        self.test.look(seq, row, keywords, None)
     }
 
     /// Reads what is needed, the cheap things first, until it is known.
-    pub(super) async fn read_and_look(
+    pub(crate) async fn read_and_look(
         &self,
         seq: u32,
         row: &Row,
+        keywords: &[Keyword],
         cx: &Context<'_>,
     ) -> Result<bool, StoreError> {
-        let keywords = match &cx.user.selected {
-            Some(selected) => std::sync::Arc::clone(&selected.view.told().keywords),
-            None => return Ok(false),
-        };
         let record = cx.user.account.record(row.doc).await?;
         let sent = Day::of_header(quoted(record.staged.envelope.get(1..).unwrap_or_default()));
         let sent = sent.or(record.staged.sent_date.map(Day::of)).map(|day| day.0);
         let mut content = Content { sent: Some(sent), ..Content::default() };
-        let known = |content: &Content| self.test.look(seq, row, &keywords, Some(content));
+        let known = |content: &Content| self.test.look(seq, row, keywords, Some(content));
         if let Truth::Unknown = known(&content) {
             let structure = Structure::decode(&record.staged.structure);
             content.header = Some(read_header(&record, structure.as_ref(), cx).await?);
@@ -120,10 +117,10 @@ impl Plan {
 }
 
 impl Test {
-    fn new(key: &Key, charset: Charset, selected: &Selected, now: UnixMs) -> Self {
+    fn new(key: &Key, charset: Charset, view: &View, saved: &UidSet, now: UnixMs) -> Self {
         const FIRST: i64 = i64::MIN;
         const LAST: i64 = i64::MAX;
-        let again = |key: &Key| Self::new(key, charset, selected, now);
+        let again = |key: &Key| Self::new(key, charset, view, saved, now);
         let ago = |seconds: u32| UnixMs(now.0.saturating_sub(u64::from(seconds) * 1000));
         match key {
             Key::All => Self::Always(true),
@@ -146,8 +143,8 @@ impl Test {
             Key::Header(name, text) => Self::Header(name.to_ascii_lowercase(), folded(text, charset)),
             Key::Body(text) => Self::Body(folded(text, charset)),
             Key::Text(text) => Self::Text(folded(text, charset)),
-            Key::Seq(set) => Self::Seqs(selected.view.find_if_there(set, false, &selected.saved)),
-            Key::Uid(set) => Self::Seqs(selected.view.find_if_there(set, true, &selected.saved)),
+            Key::Seq(set) => Self::Seqs(view.find_if_there(set, false, saved)),
+            Key::Uid(set) => Self::Seqs(view.find_if_there(set, true, saved)),
             Key::ModSeq(modseq) => Self::ModSeq(*modseq),
             Key::EmailId(id) => object_id(id, 'E').map_or(Self::Always(false), Self::Doc),
             Key::ThreadId(id) => object_id(id, 'T').map_or(Self::Always(false), Self::Thread),

@@ -1,0 +1,97 @@
+//! Finds the messages of a mailbox that match search keys, some at a time: what SEARCH, SORT, THREAD and ESEARCH share.
+//! Writes nothing. RFC 9051 §6.4.4.
+
+use yubin_formats::charset::Charset;
+use yubin_store::StoreError;
+
+use crate::{
+    codec::{search::Key, write::Code},
+    limits,
+    session::{
+        reply::Reply,
+        user::{Context, Selected},
+        view::View,
+    },
+};
+
+use super::search::matching::{Plan, Truth};
+
+/// A search of one mailbox under way.
+pub(crate) struct Finder {
+    plan: Plan,
+    /// A mailbox that is not selected; none: the selected one.
+    other: Option<View>,
+    /// The next sequence number to look at, and the last.
+    next: u32,
+    last: u32,
+    /// Sequence numbers of what was found, ascending.
+    pub(crate) found: Vec<u32>,
+    pub(crate) highest_modseq: u64,
+}
+
+impl Finder {
+    /// In the selected mailbox.
+    pub(crate) fn in_selected(cx: &Context<'_>, key: &Key, charset: Charset) -> Result<Self, Reply> {
+        let selected = cx.selected()?;
+        let plan = Plan::new(key, charset, &selected.view, &selected.saved, cx.now);
+        Ok(Self::new(plan, None, selected.view.exists()))
+    }
+
+    fn new(plan: Plan, other: Option<View>, last: u32) -> Self {
+        Self { plan, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
+    }
+
+    /// Looks at the next messages. True: all are looked at.
+    pub(crate) async fn step(&mut self, cx: &Context<'_>) -> Result<bool, StoreError> {
+        let mut bodies = 0;
+        for _ in 0..limits::SEARCH_ROWS_AT_ONCE {
+            if self.next > self.last || bodies >= limits::SEARCH_BODIES_AT_ONCE {
+                break;
+            }
+            let seq = self.next;
+            self.next += 1;
+            let Some(view) = view_of(self.other.as_ref(), cx.user.selected.as_ref()) else { break };
+            let Some((row, ghost)) = view.at(seq) else { continue };
+            let row = *row;
+            let keywords = &view.told().keywords;
+            let matches = match self.plan.look(seq, &row, keywords) {
+                Truth::Yes => true,
+                Truth::No => false,
+                Truth::Unknown => {
+                    bodies += 1;
+                    match self.plan.read_and_look(seq, &row, keywords, cx).await {
+                        Ok(matches) => matches,
+                        // A message that is gone matches nothing.
+                        Err(_) if ghost => false,
+                        Err(StoreError::Gone) => false,
+                        Err(error) => return Err(error),
+                    }
+                }
+            };
+            if matches {
+                self.found.push(seq);
+                self.highest_modseq = self.highest_modseq.max(row.modseq.0);
+            }
+        }
+        Ok(self.next > self.last)
+    }
+
+    /// The mailbox that is searched.
+    pub(crate) fn view<'a>(&'a self, cx: &'a Context<'_>) -> Option<&'a View> {
+        view_of(self.other.as_ref(), cx.user.selected.as_ref())
+    }
+}
+
+fn view_of<'a>(other: Option<&'a View>, selected: Option<&'a Selected>) -> Option<&'a View> {
+    other.or_else(|| selected.map(|s| &s.view))
+}
+
+/// The charset that a client named; none is UTF-8. RFC 9051 §6.4.4: BADCHARSET says which ones there are.
+pub(super) fn charset(label: Option<&str>) -> Result<Charset, Reply> {
+    match label {
+        None => Ok(Charset::UTF_8),
+        Some(label) => {
+            Charset::for_label(label).ok_or_else(|| Reply::no(Code::BadCharset, "that charset is not known"))
+        }
+    }
+}
