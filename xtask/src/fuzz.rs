@@ -55,9 +55,9 @@ pub fn run(options: &Options) -> Result<()> {
         fuzzer.arg(std::path::absolute(input)?);
         return run_command(&mut fuzzer);
     }
+    sow(target, &corpus)?;
     fuzzer
         .arg(corpus)
-        .arg(root().join("fuzz/seeds").join(target))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(format!("-max_total_time={}", options.seconds))
         .arg(format!("-max_len={}", options.octets_max))
@@ -70,6 +70,28 @@ pub fn run(options: &Options) -> Result<()> {
         fuzzer.arg(format!("-fork={}", options.jobs));
     }
     run_command(&mut fuzzer).with_context(|| format!("an input that fails lies in {}", artifacts.display()))
+}
+
+/// Puts into `corpus` what the fuzzer starts from: the files of `fuzz/seeds`, and what the clients say in the transcripts of the protocol's
+/// crate, each begun with two octets for the choices that a target takes from its input.
+fn sow(target: &str, corpus: &Path) -> Result<()> {
+    for seed in crate::workspace::files_below(&root().join("fuzz/seeds").join(target), "")? {
+        let name = seed.file_name().context("a seed has a name")?;
+        std::fs::copy(&seed, corpus.join(name))?;
+    }
+    let transcripts = root().join("crates").join(target).join("tests/transcripts");
+    for (number, path) in crate::workspace::files_below(&transcripts, ".txt")?.iter().enumerate() {
+        let mut said = b"\x07\x02".to_vec();
+        for line in std::fs::read_to_string(path)?.lines() {
+            let client = line.trim_start_matches(|c: char| c.is_ascii_digit());
+            if let Some(text) = client.strip_prefix("C: ") {
+                said.extend_from_slice(text.as_bytes());
+                said.extend_from_slice(b"\r\n");
+            }
+        }
+        std::fs::write(corpus.join(format!("transcript-{number}")), said)?;
+    }
+    Ok(())
 }
 
 /// The targets that `fuzz/fuzz_targets` holds.
