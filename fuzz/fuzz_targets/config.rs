@@ -2,7 +2,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../crates/server/src/config.rs"]
+#[path = "../../crates/server/src/config/mod.rs"]
 mod config;
 
 use libfuzzer_sys::fuzz_target;
