@@ -148,7 +148,7 @@ impl Account {
     /// The mailbox of that name. `INBOX` in any case; other names are compared after NFC, with case.
     pub fn mailbox_named(&self, name: &str) -> Option<Arc<MailboxState>> {
         let name = names::canonical(name);
-        self.state.read().mailboxes.values().find(|mailbox| mailbox.name == name).cloned()
+        self.state.read().named(&name).cloned()
     }
 
     /// Replaces what sessions see. Only with what is durable.

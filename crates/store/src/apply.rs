@@ -31,16 +31,20 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
                 pages: Some(Arc::from([])),
             };
             state.mailboxes.insert(*mailbox, Arc::new(made));
+            Arc::make_mut(&mut state.names).insert(name.as_str().into(), *mailbox);
         }
         Change::Deleted { mailbox } => {
             if let Some(gone) = state.mailboxes.remove(mailbox) {
+                unname(state, &gone.name, gone.id);
                 state.usage.octets = state.usage.octets.saturating_sub(gone.counts.octets);
                 state.usage.messages = state.usage.messages.saturating_sub(u64::from(gone.counts.messages));
             }
         }
         Change::Renamed { mailbox, name } => {
-            if let Some(mailbox) = state.mailboxes.get_mut(mailbox) {
-                Arc::make_mut(mailbox).name.clone_from(name);
+            if let Some(found) = state.mailboxes.get_mut(mailbox) {
+                let before = std::mem::replace(&mut Arc::make_mut(found).name, name.clone());
+                unname(state, &before, *mailbox);
+                Arc::make_mut(&mut state.names).insert(name.as_str().into(), *mailbox);
             }
         }
         Change::Subscribed { name, subscribed } => subscribe(state, name, *subscribed),
@@ -49,6 +53,13 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
         | Change::Expunged { mailbox, .. } => {
             apply_to_messages(state, *mailbox, modseq, change);
         }
+    }
+}
+
+/// Takes a name out of the index, unless another mailbox has it by now.
+fn unname(state: &mut AccountState, name: &str, mailbox: MailboxId) {
+    if state.names.get(name) == Some(&mailbox) {
+        Arc::make_mut(&mut state.names).remove(name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is in memory of an account: immutable states behind `Arc`, shared by its sessions, replaced whole at each commit.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use yubin_base::UnixMs;
 
@@ -13,10 +13,42 @@ pub struct AccountState {
     pub modseq: ModSeq,
     /// Its mailboxes.
     pub mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
+    /// The mailboxes by name. Follows `mailboxes`; copied only when a name changes.
+    pub(crate) names: Arc<BTreeMap<Box<str>, MailboxId>>,
     /// Octets and messages that count against the quota: every placement counts its message's size once.
     pub usage: Usage,
     /// Names subscribed to, including names of mailboxes that are gone (RFC 9051 §6.3.7).
     pub subscribed: Arc<[String]>,
+}
+
+impl AccountState {
+    /// The mailbox with exactly this name, as the store spells names. Logarithmic.
+    pub fn named(&self, name: &str) -> Option<&Arc<MailboxState>> {
+        self.mailboxes.get(self.names.get(name)?)
+    }
+
+    /// The mailboxes below a name, at any depth, in the order of their names. Costs what it gives.
+    pub fn below(&self, name: &str) -> impl Iterator<Item = &Arc<MailboxState>> {
+        // Everything below begins with `name/`; the octet after `/` is `0`.
+        let (from, to) = (format!("{name}/"), format!("{name}0"));
+        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
+        self.names
+            .range::<str, _>(range)
+            .filter_map(|(_, id)| self.mailboxes.get(id))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// All mailboxes in the order of their names.
+    pub fn by_name(&self) -> impl Iterator<Item = &Arc<MailboxState>> {
+        self.names.values().filter_map(|id| self.mailboxes.get(id))
+    }
+
+    /// Makes the index anew, when the mailboxes were read.
+    pub(crate) fn index(&mut self) {
+        let name = |mailbox: &Arc<MailboxState>| (mailbox.name.as_str().into(), mailbox.id);
+        self.names = Arc::new(self.mailboxes.values().map(name).collect());
+    }
 }
 
 /// What counts against a quota.

@@ -10,6 +10,6 @@ pub(crate) async fn run(cx: &mut Context<'_>, from: &str, to: &str) -> Result<Re
         return Err(Reply::no(Code::NonExistent, "there is no such mailbox"));
     };
     let to = to.strip_suffix('/').unwrap_or(to);
-    cx.user.account.rename_mailbox(mailbox.id, to, cx.now).await?;
+    cx.user.account.rename_mailbox(&mailbox, to, cx.now).await?;
     Ok(Reply::ok("renamed"))
 }

@@ -52,7 +52,7 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
         Request::MailboxRemove { account, mailbox: name } => {
             let account = app.store.account(find_account(app, &account)?.id).await?;
             let found = account.mailbox_named(&name).ok_or(yubin_store::StoreError::NoMailbox)?;
-            account.delete_mailbox(found.id, clock::now()).await?;
+            account.delete_mailbox(&found, clock::now()).await?;
             Ok(json!({ "removed": name }))
         }
         Request::Fsck { account, repair, bodies } => fsck(app, account, repair, bodies).await,

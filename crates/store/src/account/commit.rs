@@ -1,7 +1,10 @@
 //! One change to an account: expect the modseq, write the head, the mailboxes, the log; then show it. The only place that
 //! commits an account's tables (but for rewritten chunks, `fold.rs`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_lock::MutexGuard;
 use yubin_base::UnixMs;
@@ -97,7 +100,7 @@ impl Account {
         let head = Head { modseq: entry.modseq.0, usage: new.usage, ..plan.head };
 
         let mut ops = vec![Op::Put(head::key(self.id), head.encode())];
-        self.put_mailboxes(&old, &new, &mut ops);
+        self.put_mailboxes(&old, &new, &entry, &mut ops);
         self.put_subscriptions(&entry, &mut ops);
         log::puts(self.id, &entry, &mut ops);
         ops.extend(plan.ops);
@@ -113,6 +116,8 @@ impl Account {
             durability: Durability::Sync,
         };
 
+        let is_new = |id: &MailboxId| new.mailboxes.contains_key(id) && !old.mailboxes.contains_key(id);
+        let made: Vec<MailboxId> = entry.changes.iter().filter_map(Change::mailbox).filter(is_new).collect();
         // If this future is dropped, or the engine cannot tell, the next writer reads what is stored.
         writer.in_doubt = true;
         match self.attempt(&batch, &entry).await? {
@@ -123,8 +128,8 @@ impl Account {
                     writer.last_at = now;
                     writer.recent.push(Arc::new(entry));
                     writer.chunks.retain(|id, _| new.mailboxes.contains_key(id));
-                    for made in new.mailboxes.keys().filter(|id| !old.mailboxes.contains_key(id)) {
-                        writer.chunks.insert(*made, Arc::from([]));
+                    for made in made {
+                        writer.chunks.insert(made, Arc::from([]));
                     }
                     self.publish(new);
                     self.fold_if_due(writer).await;
@@ -208,17 +213,19 @@ impl Account {
         Err(CommitError::Unknown.into())
     }
 
-    /// Rows of the mailboxes that differ between two states.
-    fn put_mailboxes(&self, old: &AccountState, new: &AccountState, ops: &mut Vec<Op>) {
-        for (id, now) in &new.mailboxes {
-            if old.mailboxes.get(id).is_none_or(|before| !Arc::ptr_eq(before, now)) {
-                ops.push(Op::Put(mailbox::key(self.id, *id), mailbox::encode(now)));
+    /// Rows of the mailboxes that a commit changes. Does not look at the others, however many there are.
+    fn put_mailboxes(&self, old: &AccountState, new: &AccountState, entry: &LogEntry, ops: &mut Vec<Op>) {
+        let changed: BTreeSet<MailboxId> = entry.changes.iter().filter_map(Change::mailbox).collect();
+        for id in changed {
+            match (old.mailboxes.get(&id), new.mailboxes.get(&id)) {
+                (_, Some(now)) => ops.push(Op::Put(mailbox::key(self.id, id), mailbox::encode(now))),
+                (Some(_), None) => {
+                    ops.push(Op::Del(mailbox::key(self.id, id)));
+                    let (from, to) = chunk::range(self.id, id);
+                    ops.push(Op::DelRange(from, to));
+                }
+                (None, None) => {}
             }
-        }
-        for id in old.mailboxes.keys().filter(|id| !new.mailboxes.contains_key(id)) {
-            ops.push(Op::Del(mailbox::key(self.id, *id)));
-            let (from, to) = chunk::range(self.id, *id);
-            ops.push(Op::DelRange(from, to));
         }
     }
 

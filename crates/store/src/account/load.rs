@@ -83,6 +83,7 @@ pub(crate) async fn load(view: &dyn View, id: AccountId) -> Result<Option<Loaded
         let mailbox = mailbox::decode(&value).ok_or_else(|| damaged("a mailbox", &key))?;
         state.mailboxes.insert(mailbox.id, Arc::new(mailbox));
     }
+    state.index();
     let (from, to) = subscription::range(id);
     let mut subscribed = Vec::new();
     for (key, value) in scan_all(view, from, &to).await? {

@@ -1,7 +1,7 @@
 //! Making, deleting and renaming mailboxes (RFC 9051 §6.3.4 to §6.3.8). Names are unique because every change expects
 //! the account's modseq.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use yubin_base::UnixMs;
 use yubin_engine::CommitError;
@@ -33,7 +33,7 @@ impl Account {
         for _ in 0..limits::COMMIT_TRIES {
             let state = self.state();
             let mut plan = Plan::new(&writer);
-            match named(&state, &name) {
+            match state.named(&name) {
                 Some(found) if !found.no_select => return Err(StoreError::MailboxExists),
                 // A name that only held others becomes a mailbox, with an id of its own.
                 Some(found) => plan.changes.push(Change::Deleted { mailbox: found.id }),
@@ -56,11 +56,18 @@ impl Account {
     }
 
     /// Deletes a mailbox and its messages; keeps the name as `\NoSelect` while it has children (RFC 9051 §6.3.5).
-    pub async fn delete_mailbox(&self, mailbox: MailboxId, now: UnixMs) -> Result<MailboxChange, StoreError> {
+    /// `mailbox` is what the caller found under the name it was asked to delete: one that has another name by now is
+    /// not deleted, as if the change of name had come first.
+    pub async fn delete_mailbox(
+        &self,
+        mailbox: &MailboxState,
+        now: UnixMs,
+    ) -> Result<MailboxChange, StoreError> {
+        let (mailbox, name) = (mailbox.id, &mailbox.name);
         let mut writer = self.write().await?;
         for _ in 0..limits::COMMIT_TRIES {
             let state = self.state();
-            let known = state.mailboxes.get(&mailbox).ok_or(StoreError::NoMailbox)?;
+            let known = still_named(&state, mailbox, name)?;
             if known.name == INBOX {
                 return Err(StoreError::Cannot("INBOX cannot be deleted"));
             }
@@ -71,7 +78,7 @@ impl Account {
             let state = self.state();
             let docs: Vec<DocId> = rows_of(&opened, &everything()).map(|row| row.doc).collect();
             let mut plan = Plan::of(&writer, Change::Deleted { mailbox });
-            if state.mailboxes.values().any(|other| names::is_below(&other.name, &opened.name)) {
+            if state.below(&opened.name).next().is_some() {
                 make(&mut plan, &opened.name, None, true, now);
             } else {
                 drop_empty_parents(&mut plan, &state, &BTreeSet::from([mailbox]), &opened.name, None);
@@ -85,18 +92,20 @@ impl Account {
     }
 
     /// Renames a mailbox and those below it; INBOX: moves its messages into a new mailbox (RFC 9051 §6.3.6).
+    /// `mailbox` is what the caller found under the old name: one that has another name by now is left alone.
     pub async fn rename_mailbox(
         &self,
-        mailbox: MailboxId,
+        mailbox: &MailboxState,
         name: &str,
         now: UnixMs,
     ) -> Result<MailboxChange, StoreError> {
         let name = names::checked(name.strip_suffix('/').unwrap_or(name))?;
+        let (mailbox, old_name) = (mailbox.id, &mailbox.name);
         let mut writer = self.write().await?;
         for _ in 0..limits::COMMIT_TRIES {
             let mut state = self.state();
-            let known = state.mailboxes.get(&mailbox).ok_or(StoreError::NoMailbox)?.clone();
-            if named(&state, &name).is_some() {
+            let known = still_named(&state, mailbox, old_name)?.clone();
+            if state.named(&name).is_some() {
                 return Err(StoreError::MailboxExists);
             }
             let is_inbox = known.name == INBOX;
@@ -183,8 +192,13 @@ pub(super) fn first_mailboxes(plan: &mut Plan, now: UnixMs) {
     }
 }
 
-fn named<'a>(state: &'a AccountState, name: &str) -> Option<&'a MailboxState> {
-    state.mailboxes.values().find(|mailbox| mailbox.name == name).map(|mailbox| &**mailbox)
+/// The mailbox, if it has the name under which it was found.
+fn still_named<'a>(
+    state: &'a AccountState,
+    mailbox: MailboxId,
+    name: &str,
+) -> Result<&'a Arc<MailboxState>, StoreError> {
+    state.mailboxes.get(&mailbox).filter(|known| known.name == name).ok_or(StoreError::NoMailbox)
 }
 
 fn everything() -> UidSet {
@@ -221,7 +235,7 @@ fn make(
 /// The levels above that are missing, as mailboxes.
 fn make_parents(plan: &mut Plan, state: &AccountState, name: &str, now: UnixMs) {
     for parent in names::parents(name) {
-        if named(state, parent).is_none() {
+        if state.named(parent).is_none() {
             make(plan, parent, None, false, now);
         }
     }
@@ -246,10 +260,9 @@ fn drop_empty_parents(
     let mut gone = gone.clone();
     let parents: Vec<&str> = names::parents(name).collect();
     for parent in parents.into_iter().rev() {
-        let Some(found) = named(state, parent) else { continue };
-        let below = |other: &MailboxState| !gone.contains(&other.id) && names::is_below(&other.name, parent);
-        let needed =
-            new.is_some_and(|new| names::is_below(new, parent)) || state.mailboxes.values().any(|m| below(m));
+        let Some(found) = state.named(parent) else { continue };
+        let needed = new.is_some_and(|new| names::is_below(new, parent))
+            || state.below(parent).any(|other| !gone.contains(&other.id));
         if !found.no_select || needed {
             return;
         }
@@ -271,13 +284,11 @@ fn rename(
     }
     // New names go before the new parents in the log, so that no two mailboxes ever have one name.
     let mut moved = BTreeSet::new();
-    for other in state.mailboxes.values() {
-        let new = match other.name.strip_prefix(mailbox.name.as_str()) {
-            Some("") => name.to_owned(),
-            Some(rest) if rest.starts_with('/') => names::checked(&format!("{name}{rest}"))?,
-            _ => continue,
-        };
-        if named(state, &new).is_some() {
+    let itself = state.mailboxes.get(&mailbox.id);
+    for other in itself.into_iter().chain(state.below(&mailbox.name)) {
+        let rest = other.name.strip_prefix(mailbox.name.as_str()).unwrap_or_default();
+        let new = if rest.is_empty() { name.to_owned() } else { names::checked(&format!("{name}{rest}"))? };
+        if state.named(&new).is_some() {
             return Err(StoreError::MailboxExists);
         }
         moved.insert(other.id);

@@ -22,11 +22,11 @@ fn create(world: &World, name: &str) {
 }
 
 fn rename(world: &World, from: &str, to: &str) -> Result<(), StoreError> {
-    run(world.ann.rename_mailbox(world.mailbox(from), to, NOW)).map(|_| ())
+    run(world.ann.rename_mailbox(&world.known(from), to, NOW)).map(|_| ())
 }
 
 fn delete(world: &World, name: &str) -> Result<(), StoreError> {
-    run(world.ann.delete_mailbox(world.mailbox(name), NOW)).map(|_| ())
+    run(world.ann.delete_mailbox(&world.known(name), NOW)).map(|_| ())
 }
 
 #[test]
@@ -165,4 +165,41 @@ fn a_removed_account_is_gone_for_its_sessions() {
     run(world.store.remove_account(ANN)).unwrap();
     run(world.store.create_account(ANN, NOW)).unwrap();
     assert_eq!(run(world.store.account(ANN)).unwrap().state().mailboxes.len(), 6);
+}
+
+#[test]
+fn a_mailbox_found_under_a_name_it_has_no_more_is_left_alone() {
+    let world = world();
+    create(&world, "a");
+    let found = world.known("a");
+    rename(&world, "a", "b").unwrap();
+    // Whoever looked before the change of name comes too late, as if it had come first.
+    assert_eq!(run(world.ann.delete_mailbox(&found, NOW)).err(), Some(StoreError::NoMailbox));
+    assert_eq!(run(world.ann.rename_mailbox(&found, "c", NOW)).err(), Some(StoreError::NoMailbox));
+    assert_eq!(names(&world), ["b"]);
+}
+
+#[test]
+fn names_are_found_after_every_change_and_after_a_restart() {
+    let mut world = world();
+    for name in ["a", "a/b", "a/b/c", "a0", "ab"] {
+        create(&world, name);
+    }
+    rename(&world, "a/b", "x").unwrap();
+    delete(&world, "x").unwrap();
+    create(&world, "a/b");
+    for restarted in [false, true] {
+        if restarted {
+            world.restart();
+        }
+        let state = world.ann.state();
+        let below = |name: &str| state.below(name).map(|m| m.name.clone()).collect::<Vec<_>>();
+        assert_eq!(below("a"), ["a/b"]);
+        assert_eq!(below("x"), ["x/c"]);
+        assert!(state.named("x").is_some_and(|m| m.no_select) && state.named("x/b").is_none());
+        let by_id = state.mailboxes.values().map(|m| (m.name.clone(), m.id));
+        let mut by_id: Vec<_> = by_id.collect();
+        by_id.sort();
+        assert_eq!(state.by_name().map(|m| (m.name.clone(), m.id)).collect::<Vec<_>>(), by_id);
+    }
 }

@@ -270,7 +270,8 @@ impl Simulation {
         self.now = self.now.plus_ms(self.rng.below(600_000));
         let (before, mut after) = (self.model.clone(), self.model.clone());
         let (account, now, name, other) = (self.account(), self.now, self.name(), self.name());
-        let id = account.mailbox_named(name).map(|m| m.id);
+        let known = account.mailbox_named(name);
+        let id = known.as_ref().map(|m| m.id);
         let other_id = account.mailbox_named(other).map(|m| m.id);
         let kind = self.rng.below(22);
         self.trace.push(format!("{kind} node {} {name} {other}", self.node));
@@ -332,13 +333,13 @@ impl Simulation {
                 let allowed = after.create(name);
                 (said(&run(account.create_mailbox(name, None, now))), allowed)
             }
-            (16, Some(id)) => {
+            (16, Some(_)) => {
                 let allowed = after.delete(name);
-                (said(&run(account.delete_mailbox(id, now))), allowed)
+                (said(&run(account.delete_mailbox(known.as_ref().unwrap(), now))), allowed)
             }
-            (17, Some(id)) => {
+            (17, Some(_)) => {
                 let allowed = after.rename(name, other);
-                (said(&run(account.rename_mailbox(id, other, now))), allowed)
+                (said(&run(account.rename_mailbox(known.as_ref().unwrap(), other, now))), allowed)
             }
             (18, _) => {
                 let on = self.rng.below(2) == 0;

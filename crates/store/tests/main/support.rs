@@ -113,6 +113,9 @@ impl World {
     pub fn mailbox(&self, name: &str) -> MailboxId {
         self.ann.mailbox_named(name).unwrap_or_else(|| panic!("no {name}")).id
     }
+    pub fn known(&self, name: &str) -> Arc<MailboxState> {
+        self.ann.mailbox_named(name).unwrap_or_else(|| panic!("no {name}"))
+    }
     pub fn opened(&self, name: &str) -> Arc<MailboxState> {
         run(self.ann.open(self.mailbox(name))).unwrap()
     }
