@@ -31,6 +31,10 @@ yubin_base::limits! {
     LIST_WILDCARDS: usize = 32, "wildcards";
     /// messages of one APPEND (MULTIAPPEND)
     APPEND_MESSAGES: usize = 1_000, "messages";
+    /// smallest batch of UIDBATCHES; 500 by RFC 10022 §3.1.3.2
+    UID_BATCH_MESSAGES_MIN: u32 = 500, "messages";
+    /// ranges of one UIDBATCHES answer
+    UID_BATCHES: usize = 20_000, "ranges";
     /// pairs of one ID
     ID_PAIRS: usize = 30, "pairs";
     /// an answer is sent when it has grown to this

@@ -10,7 +10,7 @@ use super::{
         StatusItem, StoreArguments,
     },
     search,
-    set::Set,
+    set::{STAR, Set},
 };
 use crate::limits::{ID_PAIRS, TAG_OCTETS};
 
@@ -102,6 +102,7 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
             cursor.sp()?;
             Command::Status { mailbox, items: status_items(cursor)? }
         }
+        "UIDBATCHES" => uid_batches(cursor)?,
         "GETQUOTA" => Command::GetQuota(argument(cursor)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor, dialect)?),
         "SETQUOTA" => {
@@ -289,22 +290,52 @@ fn qresync(cursor: &mut Cursor<'_>) -> Parsed<QResync> {
     cursor.expect(b'(', "expected (")?;
     let uid_validity = cursor.nz_number()?;
     cursor.sp()?;
-    let mut qresync = QResync { uid_validity, modseq: cursor.number64()?, known: None };
+    let mut qresync = QResync { uid_validity, modseq: cursor.number64()?, known: None, matched: None };
     while !cursor.eat(b')') {
         cursor.sp()?;
         if cursor.eat(b'(') {
-            // Sequence numbers with their UIDs: help for servers that forget what was removed.
-            Set::parse(cursor)?;
+            let numbers = known_set(cursor)?;
             cursor.sp()?;
-            Set::parse(cursor)?;
+            qresync.matched = Some((numbers, known_set(cursor)?));
             cursor.expect(b')', "expected )")?;
+            cursor.expect(b')', "expected )")?;
+            return Ok(qresync);
         } else if qresync.known.is_none() {
-            qresync.known = Some(Set::parse(cursor)?);
+            qresync.known = Some(known_set(cursor)?);
         } else {
             return cursor.wrong("expected )");
         }
     }
     Ok(qresync)
+}
+
+/// ```abnf
+/// known-uids = sequence-set                       ; RFC 7162 §7: `*` is not allowed
+/// ```
+fn known_set(cursor: &mut Cursor<'_>) -> Parsed<Set> {
+    let start = cursor.clone();
+    match Set::parse(cursor)? {
+        Set::Ranges(ranges) if ranges.iter().all(|&(a, b)| a != STAR && b != STAR) => Ok(Set::Ranges(ranges)),
+        _ => start.wrong("expected numbers"),
+    }
+}
+
+/// ```abnf
+/// uidbatches = "UIDBATCHES" SP nz-number [SP nz-number ":" nz-number]       ; RFC 10022
+/// ```
+fn uid_batches(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.sp()?;
+    let size = cursor.nz_number()?;
+    let mut batches = None;
+    if cursor.peek() == Some(b' ') {
+        cursor.sp()?;
+        if !cursor.is_end() {
+            let from = cursor.nz_number()?;
+            cursor.expect(b':', "expected : in the range of batches")?;
+            batches = Some((from, cursor.nz_number()?));
+        }
+    }
+    Ok(Command::UidBatches { size, batches })
 }
 
 /// ```abnf

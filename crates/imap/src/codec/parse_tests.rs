@@ -95,11 +95,23 @@ fn qresync_parameters() {
         _ => None,
     };
     let known = Some(Set::Ranges(vec![(1, 9)]));
-    assert_eq!(qresync("7 20"), Some(QResync { uid_validity: 7, modseq: 20, known: None }));
-    assert_eq!(qresync("7 20 1:9"), Some(QResync { uid_validity: 7, modseq: 20, known: known.clone() }));
-    assert_eq!(qresync("7 20 1:9 (1,2 3,4)"), Some(QResync { uid_validity: 7, modseq: 20, known }));
-    assert_eq!(qresync("7 20 (1 3)"), Some(QResync { uid_validity: 7, modseq: 20, known: None }));
-    for wrong in ["", "7", "0 1", "7 20 x", "7 20 1 2", "7 20 (1)", "7 20 (1 2"] {
+    let set = |text: &str| Set::parse(&mut Cursor::new(text.as_bytes())).ok();
+    assert_eq!(qresync("7 20"), Some(QResync { uid_validity: 7, modseq: 20, known: None, matched: None }));
+    assert_eq!(
+        qresync("7 20 1:9"),
+        Some(QResync { uid_validity: 7, modseq: 20, known: known.clone(), matched: None })
+    );
+    assert_eq!(
+        qresync("7 20 1:9 (1,2 3,4)"),
+        Some(QResync { uid_validity: 7, modseq: 20, known, matched: set("1,2").zip(set("3,4")) })
+    );
+    assert_eq!(
+        qresync("7 20 (1 3)"),
+        Some(QResync { uid_validity: 7, modseq: 20, known: None, matched: set("1").zip(set("3")) })
+    );
+    for wrong in
+        ["", "7", "0 1", "7 20 x", "7 20 1 2", "7 20 (1)", "7 20 (1 2", "7 20 1:*", "7 20 $", "7 20 (1 2) 3"]
+    {
         assert_eq!(qresync(wrong), None, "{wrong}");
     }
 }
@@ -307,7 +319,7 @@ proptest! {
     #[test]
     fn arbitrary_octets_never_panic(input in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&input, Dialect::default());
-        let _ = append_start(&input, Dialect { utf8: true });
+        let _ = append_start(&input, Dialect { utf8: true, ..Dialect::default() });
     }
 
     #[test]

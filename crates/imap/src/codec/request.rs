@@ -10,6 +10,8 @@ use super::{fetch::Item, list::List, search::Search, set::Set};
 pub struct Dialect {
     /// Mailbox names are UTF-8 (IMAP4rev2, UTF8=ACCEPT), not modified UTF-7.
     pub utf8: bool,
+    /// Messages are told by their UIDs only (UIDONLY, RFC 9586).
+    pub uid_only: bool,
 }
 
 /// A command with its tag.
@@ -52,10 +54,29 @@ pub enum Command {
     Unselect,
     Expunge { uids: Option<Set> },
     Search { search: Search, uid: bool },
+    UidBatches { size: u32, batches: Option<(u32, u32)> },
     Fetch { set: Set, items: Vec<Item>, modifiers: FetchModifiers, uid: bool },
     Store { set: Set, store: StoreArguments, uid: bool },
     Copy { set: Set, mailbox: String, uid: bool },
     Move { set: Set, mailbox: String, uid: bool },
+}
+
+impl Command {
+    /// Whether it names messages by sequence numbers, which a client that enabled UIDONLY must not do (RFC 9586 §3). `$` is
+    /// a set of messages, however they were found.
+    pub fn uses_sequence_numbers(&self) -> bool {
+        match self {
+            Self::Search { search, uid } => !uid || search.key.uses_sequence_numbers(),
+            Self::Fetch { uid, .. }
+            | Self::Store { uid, .. }
+            | Self::Copy { uid, .. }
+            | Self::Move { uid, .. } => !uid,
+            Self::Select { parameters, .. } => {
+                parameters.qresync.as_ref().is_some_and(|q| q.matched.is_some())
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Arguments of STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
@@ -80,7 +101,7 @@ pub struct SelectParameters {
     pub qresync: Option<QResync>,
 }
 
-/// What a client knows of a mailbox (RFC 7162 §3.2.5). The optional match of sequence numbers and UIDs is read and not needed.
+/// What a client knows of a mailbox (RFC 7162 §3.2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QResync {
     /// UIDVALIDITY when the client looked last.
@@ -89,6 +110,8 @@ pub struct QResync {
     pub modseq: u64,
     /// The UIDs it knows; none is all.
     pub known: Option<Set>,
+    /// Sequence numbers and the UIDs they had: what matches still need not be told as removed (RFC 7162 §3.2.5.2).
+    pub matched: Option<(Set, Set)>,
 }
 
 /// Modifiers of FETCH.

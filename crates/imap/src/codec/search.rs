@@ -279,6 +279,16 @@ fn modseq(cursor: &mut Cursor<'_>) -> Parsed<Key> {
 }
 
 impl Key {
+    /// Whether a set of sequence numbers is in it.
+    pub fn uses_sequence_numbers(&self) -> bool {
+        match self {
+            Self::Seq(Set::Ranges(_)) => true,
+            Self::Not(key) => key.uses_sequence_numbers(),
+            Self::Or(a, b) => a.uses_sequence_numbers() || b.uses_sequence_numbers(),
+            Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
+            _ => false,
+        }
+    }
     /// Whether a MODSEQ key is in it: then the answer names the highest modseq found.
     pub fn asks_modseq(&self) -> bool {
         match self {

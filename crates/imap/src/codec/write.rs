@@ -35,8 +35,11 @@ pub enum Code {
     ReadWrite,
     ServerBug,
     TooBig,
+    TooFew,
+    TooMany,
     TryCreate,
     UidNext(u32),
+    UidRequired,
     UidValidity(u32),
     Unavailable,
     UnknownCte,
@@ -171,6 +174,21 @@ impl<'a> Writer<'a> {
         self.out.push(b')');
         self
     }
+    /// The head of a message's data: `* 3 FETCH (`, or for clients that know no sequence numbers `* 71 UIDFETCH (`
+    /// (RFC 9586 §3.4).
+    pub fn fetch_head(&mut self, seq: u32, uid: u32) -> &mut Self {
+        match self.dialect.uid_only {
+            true => self.raw("* ").number(uid).raw(" UIDFETCH ("),
+            false => self.raw("* ").number(seq).raw(" FETCH ("),
+        }
+    }
+    /// `UID 71 `, unless the head has told it.
+    pub fn uid_unless_told(&mut self, uid: u32) -> &mut Self {
+        match self.dialect.uid_only {
+            true => self,
+            false => self.raw("UID ").number(uid).raw(" "),
+        }
+    }
     /// A date and time, with its quotes.
     pub fn date_time(&mut self, moment: UnixMs) -> &mut Self {
         self.out.push(b'"');
@@ -221,8 +239,11 @@ impl<'a> Writer<'a> {
             Code::ReadWrite => self.raw("READ-WRITE"),
             Code::ServerBug => self.raw("SERVERBUG"),
             Code::TooBig => self.raw("TOOBIG"),
+            Code::TooFew => self.raw("TOOFEW"),
+            Code::TooMany => self.raw("TOOMANY"),
             Code::TryCreate => self.raw("TRYCREATE"),
             Code::UidNext(n) => self.raw("UIDNEXT ").number(*n),
+            Code::UidRequired => self.raw("UIDREQUIRED"),
             Code::UidValidity(n) => self.raw("UIDVALIDITY ").number(*n),
             Code::Unavailable => self.raw("UNAVAILABLE"),
             Code::UnknownCte => self.raw("UNKNOWN-CTE"),
@@ -308,7 +329,7 @@ mod tests {
 
     fn written(utf8: bool, write: impl Fn(&mut Writer<'_>)) -> Vec<u8> {
         let mut out = Vec::new();
-        write(&mut Writer::new(&mut out, Dialect { utf8 }));
+        write(&mut Writer::new(&mut out, Dialect { utf8, ..Dialect::default() }));
         out
     }
 

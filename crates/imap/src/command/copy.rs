@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) -> Result<Reply, Reply> {
-    let selected = cx.selected()?;
+    let selected = cx.selected_to_copy_from()?;
     let uids = selected.view.uids(&selected.view.find(set, uid, &selected.saved)?);
     let target = cx.mailbox(name).ok_or_else(Reply::try_create)?;
     if uids.is_empty() {

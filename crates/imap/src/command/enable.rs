@@ -1,4 +1,4 @@
-//! ENABLE. RFC 5161, RFC 9051 §6.3.1. What is not known is passed over, as the RFC has it.
+//! ENABLE. RFC 5161, RFC 9051 §6.3.1; RFC 7162 §3.2.3, RFC 9586 §3. What is not known is passed over, as the RFC has it.
 
 use crate::session::{reply::Reply, user::Context};
 
@@ -13,6 +13,7 @@ pub(crate) fn run(cx: &mut Context<'_>, names: &[String]) -> Result<Reply, Reply
                 (&mut cx.user.enabled.qresync, " QRESYNC")
             }
             "IMAP4REV2" => (&mut cx.user.enabled.rev2, " IMAP4rev2"),
+            "UIDONLY" => (&mut cx.user.enabled.uid_only, " UIDONLY"),
             _ => continue,
         };
         if !std::mem::replace(switch, true) {

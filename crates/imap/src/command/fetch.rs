@@ -63,17 +63,18 @@ pub(crate) async fn run(
         items.push(Item::ModSeq);
     }
     cx.user.enabled.condstore |= items.contains(&Item::ModSeq);
-    // RFC 7162 §3.2.4: with QRESYNC every FETCH names the UID.
-    if (uid || cx.user.enabled.qresync) && !items.contains(&Item::Uid) {
+    // RFC 7162 §3.2.4: with QRESYNC every FETCH names the UID. UIDFETCH names it anyway.
+    let names_uid = (uid || cx.user.enabled.qresync) && !cx.user.enabled.uid_only;
+    if names_uid && !items.contains(&Item::Uid) {
         items.insert(0, Item::Uid);
     }
-    let selected = cx.selected()?;
+    let selected = cx.selected_for_reading()?;
     let mut seqs = selected.view.find(set, uid, &selected.saved)?;
     if modifiers.vanished {
         let (Some(since), true, true) = (modifiers.changed_since, uid, cx.user.enabled.qresync) else {
             return Err(Reply::bad("VANISHED needs QRESYNC, UID FETCH and CHANGEDSINCE"));
         };
-        resync::tell_vanished(cx, since, Some(set)).await?;
+        resync::tell_vanished(cx, since, Some(set), None).await?;
     }
     let selected = cx.selected()?;
     if let Some(range) = modifiers.partial {
@@ -185,7 +186,7 @@ impl FetchJob {
             if self.changed_since.is_some_and(|since| row.modseq.0 <= since) {
                 continue;
             }
-            w.raw("* ").number(seq).raw(" FETCH (");
+            w.fetch_head(seq, row.uid.0);
             for (n, item) in self.items.iter().enumerate() {
                 w.raw(if n > 0 { " " } else { "" });
                 write_row_item(item, row, keywords, &mut w);
@@ -274,7 +275,7 @@ impl FetchJob {
     ) -> Result<(), Progress> {
         let start = cx.out.len();
         if from == 0 {
-            cx.w().raw("* ").number(message.seq).raw(" FETCH (");
+            cx.w().fetch_head(message.seq, message.row.uid.0);
         }
         for at in from..self.items.len() {
             let Some(item) = self.items.get(at) else { break };

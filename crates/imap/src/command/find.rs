@@ -32,7 +32,7 @@ pub(crate) struct Finder {
 impl Finder {
     /// In the selected mailbox.
     pub(crate) fn in_selected(cx: &Context<'_>, key: &Key, charset: Charset) -> Result<Self, Reply> {
-        let selected = cx.selected()?;
+        let selected = cx.selected_for_reading()?;
         let plan = Plan::new(key, charset, &selected.view, &selected.saved, cx.now);
         Ok(Self::new(plan, None, selected.view.exists()))
     }

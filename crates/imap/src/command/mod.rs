@@ -29,11 +29,12 @@ mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod uidbatches;
 
 use yubin_base::{Next, UnixMs};
 
 use crate::{
-    codec::{Command, Request, Writer, write::Status},
+    codec::{Code, Command, Request, Writer, write::Status},
     session::{
         Mode, Running, Session,
         reply::Reply,
@@ -103,6 +104,11 @@ impl Session {
             let reply = Reply::bad("log in first");
             return self.finish(&tag, &reply, false, &[], out).await;
         };
+        if user.enabled.uid_only && command.uses_sequence_numbers() {
+            // RFC 9586 §3: the client promised to use none.
+            let reply = Reply::bad_code(Code::UidRequired, "messages have no sequence numbers any more");
+            return self.finish(&tag, &reply, false, &[], out).await;
+        }
         if let Command::Idle = command {
             return idle::run(self, tag, out).await;
         }
@@ -186,6 +192,7 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Store { set, store, uid } => store::run(cx, &set, &store, uid).await,
         Command::Copy { set, mailbox, uid } => copy::run(cx, &set, &mailbox, uid).await,
         Command::Move { set, mailbox, uid } => move_::run(cx, &set, &mailbox, uid).await,
+        Command::UidBatches { size, batches } => uidbatches::run(cx, tag, size, batches),
         Command::Search { search, uid } => return search::run(cx, tag, search, uid),
         Command::Fetch { set, items, modifiers, uid } => {
             return fetch::run(cx, &set, items, modifiers, uid).await;

@@ -9,7 +9,7 @@ use crate::{
         request::QResync,
         set::{both, resolve, without},
     },
-    session::{reply::Reply, user::Context},
+    session::{reply::Reply, user::Context, view::View},
 };
 
 use super::fetch::FetchJob;
@@ -20,11 +20,15 @@ pub(super) async fn after_select(
     known: &QResync,
     reply: Reply,
 ) -> Result<FetchJob, Reply> {
-    tell_vanished(cx, known.modseq, known.known.as_ref()).await?;
+    tell_vanished(cx, known.modseq, known.known.as_ref(), known.matched.as_ref()).await?;
     let selected = cx.selected()?;
     let all = Set::Ranges(vec![(1, u32::MAX)]);
     let seqs = selected.view.find(known.known.as_ref().unwrap_or(&all), true, &selected.saved)?;
-    Ok(FetchJob::of_rows(vec![Item::Uid, Item::Flags, Item::ModSeq], seqs, Some(known.modseq), reply))
+    let items = match cx.user.enabled.uid_only {
+        true => vec![Item::Flags, Item::ModSeq],
+        false => vec![Item::Uid, Item::Flags, Item::ModSeq],
+    };
+    Ok(FetchJob::of_rows(items, seqs, Some(known.modseq), reply))
 }
 
 /// `* VANISHED (EARLIER) 41,43:116`: what was removed since, of the UIDs that the client knows (RFC 7162 §3.2.10.1).
@@ -32,6 +36,7 @@ pub(super) async fn tell_vanished(
     cx: &mut Context<'_>,
     since: u64,
     known: Option<&Set>,
+    matched: Option<&(Set, Set)>,
 ) -> Result<(), Reply> {
     let log = cx.user.account.log(ModSeq(since)).await?;
     let selected = cx.selected()?;
@@ -53,8 +58,12 @@ pub(super) async fn tell_vanished(
             }
             both(&known, &resolve(&removed, last))
         }
-        // The log does not reach back so far: everything that is not there counts as removed (RFC 7162 §3.2.5.1 allows it).
-        None => known,
+        // The log does not reach back so far: everything that is not there counts as removed (RFC 7162 §3.2.5.1 allows it),
+        // but for what lies below a message that still has the number it had.
+        None => {
+            let unmoved = matched.map_or(0, |(numbers, uids)| unmoved(&selected.view, numbers, uids));
+            both(&known, &[(unmoved.saturating_add(1), u32::MAX)])
+        }
     };
     // What the client still counts is told as VANISHED when its number goes, not before.
     let gone = without(&removed, selected.view.all_uids());
@@ -62,4 +71,14 @@ pub(super) async fn tell_vanished(
         cx.w().raw("* VANISHED (EARLIER) ").set(&gone).raw("\r\n");
     }
     Ok(())
+}
+
+/// The highest UID whose message has the sequence number that the client remembers: nothing below it was removed
+/// (RFC 7162 §3.2.5.2). Beyond the first that has moved, all have.
+fn unmoved(view: &View, numbers: &Set, uids: &Set) -> u32 {
+    let (Set::Ranges(numbers), Set::Ranges(uids)) = (numbers, uids) else { return 0 };
+    let each = |ranges: Vec<(u32, u32)>| ranges.into_iter().flat_map(|(from, to)| from..=to);
+    let pairs = each(resolve(numbers, u32::MAX)).zip(each(resolve(uids, u32::MAX)));
+    let is_there = |&(seq, uid): &(u32, u32)| view.at(seq).is_some_and(|(row, _)| row.uid.0 == uid);
+    pairs.take_while(is_there).last().map_or(0, |(_, uid)| uid)
 }

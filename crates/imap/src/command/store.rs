@@ -78,12 +78,13 @@ fn answer(
             known.push(expected(before, state, arguments));
             continue;
         }
-        w.raw("* ").number(seq).raw(" FETCH (UID ").number(now.uid.0);
+        w.fetch_head(seq, now.uid.0).uid_unless_told(now.uid.0);
         if !arguments.silent {
-            w.raw(" FLAGS ").flags(now.flags, now.keywords, &state.keywords);
+            w.raw("FLAGS ").flags(now.flags, now.keywords, &state.keywords);
         }
         if modseq {
-            w.raw(" MODSEQ (").number(now.modseq.0).raw(")");
+            w.raw(if arguments.silent { "" } else { " " });
+            w.raw("MODSEQ (").number(now.modseq.0).raw(")");
         }
         w.raw(")\r\n");
         known.push(if arguments.silent {

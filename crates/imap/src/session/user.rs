@@ -32,6 +32,8 @@ pub(crate) struct Enabled {
     /// Implies `condstore`.
     pub(crate) qresync: bool,
     pub(crate) rev2: bool,
+    /// No sequence numbers any more, in either direction (RFC 9586).
+    pub(crate) uid_only: bool,
 }
 
 /// The selected mailbox.
@@ -68,13 +70,37 @@ impl Context<'_> {
             selected if selected.read_only => {
                 Err(Reply::no(crate::codec::Code::ReadOnly, "the mailbox was opened read-only"))
             }
+            selected if !self.is_there(selected) => Err(mailbox_gone()),
             selected => Ok(selected),
         }
+    }
+    /// The selected mailbox, if there are still messages to take from it.
+    pub(crate) fn selected_to_copy_from(&self) -> Result<&Selected, Reply> {
+        match self.selected()? {
+            selected if !self.is_there(selected) => Err(mailbox_gone()),
+            selected => Ok(selected),
+        }
+    }
+    /// The selected mailbox, if it can be read: one that was deleted can, as long as the client has not been told.
+    pub(crate) fn selected_for_reading(&self) -> Result<&Selected, Reply> {
+        match self.selected()? {
+            selected if selected.view.exists() == 0 && !self.is_there(selected) => Err(mailbox_gone()),
+            selected => Ok(selected),
+        }
+    }
+    /// Whether the mailbox still exists.
+    fn is_there(&self, selected: &Selected) -> bool {
+        self.user.account.state().mailboxes.contains_key(&selected.id)
     }
     /// A mailbox by name, if it holds messages.
     pub(crate) fn mailbox(&self, name: &str) -> Option<Arc<MailboxState>> {
         self.user.account.mailbox_named(name).filter(|m| !m.no_select)
     }
+}
+
+/// RFC 9051 §6.3.5 leaves to the server what a session may still do in a mailbox that another one deleted: it may close it.
+fn mailbox_gone() -> Reply {
+    Reply::no(crate::codec::Code::NonExistent, "the mailbox was deleted")
 }
 
 pub(crate) fn not_selected() -> Reply {
@@ -86,7 +112,7 @@ impl User {
         Self { account, id, enabled: Enabled::default(), selected: None, looked_at: ModSeq::default() }
     }
     pub(crate) fn dialect(&self) -> Dialect {
-        Dialect { utf8: self.enabled.rev2 }
+        Dialect { utf8: self.enabled.rev2, uid_only: self.enabled.uid_only }
     }
 
     /// Tells the client what changed in its mailbox, as far as permitted here.
@@ -122,7 +148,7 @@ impl User {
         let permits = Permits {
             expunge,
             modseq: self.enabled.condstore,
-            vanished: self.enabled.qresync,
+            vanished: self.enabled.qresync || self.enabled.uid_only,
             recent: !self.enabled.rev2,
             known,
         };

@@ -185,6 +185,24 @@ impl View {
     pub(crate) fn all_uids(&self) -> impl Iterator<Item = u32> {
         (1..=self.exists()).filter_map(|seq| self.at(seq).map(|(row, _)| row.uid.0))
     }
+    /// Batches of `size` messages from the newest on, without those before `skip` and those from `until` on: the highest
+    /// and the lowest UID of each. They follow on each other without a gap, and the last one reaches down to 1 (RFC 10022).
+    pub(crate) fn batches(&self, size: u32, skip: u32, until: u32) -> Vec<(u32, u32)> {
+        let most = usize::try_from(until - skip.min(until)).unwrap_or(usize::MAX);
+        let most = most.min(crate::limits::UID_BATCHES + 1);
+        let uid = |index: u32| self.live(index).map_or(0, |row| row.uid.0);
+        let mut out = Vec::new();
+        let mut end = self.messages.saturating_sub(size.saturating_mul(skip));
+        while end > 0 && out.len() < most {
+            let start = end.saturating_sub(size);
+            // A batch begins above the highest UID of the next one, so that none is left out.
+            let high = uid(end - 1);
+            let low = if start == 0 { 1 } else { uid(start - 1).saturating_add(1) };
+            out.push((high, low));
+            end = start;
+        }
+        out
+    }
     /// The first message without `\Seen`.
     pub(crate) fn first_unseen(&self) -> Option<u32> {
         if self.told.counts.unseen == 0 {
@@ -263,7 +281,7 @@ impl View {
         if same && !permits.modseq {
             return;
         }
-        w.raw("* ").number(seq).raw(" FETCH (UID ").number(row.uid.0).raw(" FLAGS ");
+        w.fetch_head(seq, row.uid.0).uid_unless_told(row.uid.0).raw("FLAGS ");
         w.flags(row.flags, row.keywords, &self.told.keywords);
         if permits.modseq {
             w.raw(" MODSEQ (").number(row.modseq.0).raw(")");
@@ -307,6 +325,7 @@ fn push_all_flags(state: &MailboxState, w: &mut Writer<'_>) {
 }
 
 /// What SELECT says of the state (RFC 9051 §6.3.2).
+/// With UIDONLY nothing in it is a sequence number (RFC 9586 §3).
 pub(crate) fn push_selected(view: &View, read_only: bool, recent: bool, w: &mut Writer<'_>) {
     let state = view.told();
     push_flags(state, w);
@@ -314,7 +333,7 @@ pub(crate) fn push_selected(view: &View, read_only: bool, recent: bool, w: &mut 
     w.raw("* ").number(view.exists()).raw(" EXISTS\r\n");
     if recent {
         w.raw("* 0 RECENT\r\n");
-        if let Some(seq) = view.first_unseen() {
+        if let Some(seq) = view.first_unseen().filter(|_| !w.dialect.uid_only) {
             w.untagged_ok(&Code::Unseen(seq), "first unseen");
         }
     }

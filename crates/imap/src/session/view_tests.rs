@@ -76,3 +76,19 @@ fn sets_find_sequence_numbers() {
     assert_eq!(find(&View::new(state(&[], 1)), &[(1, 0)], false), Some(vec![]));
     assert_eq!(find(&View::new(state(&[], 1)), &[(1, 1)], false), None);
 }
+
+#[test]
+fn batches_leave_no_uid_out() {
+    let mut view = View::new(state(&[10, 20, 30, 40, 50, 60, 70], 1));
+    assert_eq!(view.batches(3, 0, u32::MAX), [(70, 41), (40, 11), (10, 1)]);
+    assert_eq!(view.batches(3, 1, 2), [(40, 11)]);
+    assert_eq!(view.batches(3, 2, 9), [(10, 1)]);
+    assert_eq!(view.batches(7, 0, u32::MAX), [(70, 1)]);
+    assert_eq!(view.batches(u32::MAX, 0, 5), [(70, 1)]);
+    assert_eq!(view.batches(u32::MAX, 3, 5), []);
+    assert_eq!(view.batches(3, 3, u32::MAX), []);
+    // Messages gone are in no batch, told or not.
+    advance(&mut view, &[10, 30, 50, 70], false);
+    assert_eq!(view.batches(2, 0, u32::MAX), [(70, 31), (30, 1)]);
+    assert_eq!(View::new(state(&[], 1)).batches(3, 0, u32::MAX), []);
+}
