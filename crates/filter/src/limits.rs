@@ -1,0 +1,26 @@
+//! Limits of judging a message.
+
+yubin_base::limits! {
+    /// the header section that is kept for judging and signing; real ones stay below 100 KiB
+    HEADER_OCTETS: usize = 262_144, "octets";
+    /// tags in one DKIM, DMARC or ARC record or field; a dozen are defined
+    TAGS: usize = 64, "tags";
+    /// one TXT record that is read as a DKIM key, an SPF or a DMARC record
+    RECORD_OCTETS: usize = 16_384, "octets";
+    /// key records of one selector that are tried; RFC 6376 §3.6.2.2 wants one
+    KEY_RECORDS: usize = 4, "records";
+    /// DKIM-Signature fields that are looked at; a message that fans out to lists has a handful
+    DKIM_SIGNATURES: usize = 20, "fields";
+    /// signatures that are verified, those of the author's domain first; each costs a question to DNS and a key operation
+    DKIM_VERIFIED: usize = 5, "signatures";
+    /// names in h=, of a signature that is verified
+    DKIM_HEADER_NAMES: usize = 256, "names";
+    /// RFC 8301 §3.2: shorter RSA keys do not count
+    RSA_BITS_MIN: usize = 1_024, "bits";
+    /// longer RSA keys cost more than they are worth
+    RSA_BITS_MAX: usize = 4_096, "bits";
+    /// how far a signer's clock may be ahead of ours
+    CLOCK_SKEW_S: u64 = 3_600, "seconds";
+    /// fields that one of our signatures names; more of them is no mail that people write
+    SIGNED_FIELDS: usize = 100, "fields";
+}
