@@ -14,6 +14,10 @@ pub struct ImapOptions {
     pub plaintext_allowed: bool,
     /// The most octets of one message: APPENDLIMIT (RFC 7889).
     pub message_octets_max: u64,
+    /// The most messages that one command works on: MESSAGELIMIT (RFC 9738). None: as many as there are.
+    pub message_limit: Option<u32>,
+    /// The most messages that one COPY or APPEND takes: SAVELIMIT (RFC 9738), where `message_limit` says nothing.
+    pub save_limit: Option<u32>,
     /// What ID tells about us (RFC 2971): name and version.
     pub product: (String, String),
 }
@@ -24,6 +28,8 @@ impl Default for ImapOptions {
             starttls: true,
             plaintext_allowed: false,
             message_octets_max: 50 * 1024 * 1024,
+            message_limit: None,
+            save_limit: None,
             product: ("Yubin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         }
     }

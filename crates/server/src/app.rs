@@ -242,6 +242,8 @@ impl Running {
                 starttls,
                 plaintext_allowed: config.mail.plaintext_passwords,
                 message_octets_max: config.limits.message_octets,
+                message_limit: Some(config.limits.imap_messages_per_command).filter(|limit| *limit > 0),
+                save_limit: Some(config.limits.imap_messages_per_save).filter(|limit| *limit > 0),
                 ..ImapOptions::default()
             },
         }

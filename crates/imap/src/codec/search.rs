@@ -213,6 +213,15 @@ fn key(cursor: &mut Cursor<'_>, depth: usize, budget: &mut usize) -> Parsed<Key>
             cursor.sp()?;
             Ok(Key::Uid(Set::parse(cursor)?))
         }
+        // RFC 9738 §3.2: to go on where a limited command stopped.
+        "UIDAFTER" => {
+            let uid = interval(cursor)?;
+            Ok(uid.checked_add(1).map_or(Key::Nothing, |from| Key::Uid(Set::Ranges(vec![(from, u32::MAX)]))))
+        }
+        "UIDBEFORE" => {
+            let uid = interval(cursor)?;
+            Ok(if uid == 1 { Key::Nothing } else { Key::Uid(Set::Ranges(vec![(1, uid - 1)])) })
+        }
         "MODSEQ" => modseq(cursor),
         "EMAILID" => {
             cursor.sp()?;

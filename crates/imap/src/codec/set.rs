@@ -65,6 +65,11 @@ pub fn resolve(ranges: &[(u32, u32)], last: u32) -> Vec<(u32, u32)> {
     out
 }
 
+/// How many numbers there are in ranges that are disjoint.
+pub fn total(ranges: &[(u32, u32)]) -> u64 {
+    ranges.iter().map(|&(from, to)| u64::from(to.saturating_sub(from)) + 1).sum()
+}
+
 /// Ranges of ascending numbers.
 pub fn ranges(numbers: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
     let mut out: Vec<(u32, u32)> = Vec::new();

@@ -24,6 +24,8 @@ pub enum Code {
     InUse,
     Limit,
     MailboxId(u32),
+    /// How many messages a command takes, and the lowest UID that it came to.
+    MessageLimit(u32, Option<u32>),
     Modified(Vec<(u32, u32)>),
     NonExistent,
     NoPerm,
@@ -228,6 +230,13 @@ impl<'a> Writer<'a> {
             Code::InUse => self.raw("INUSE"),
             Code::Limit => self.raw("LIMIT"),
             Code::MailboxId(id) => self.raw("MAILBOXID (M").number(*id).raw(")"),
+            Code::MessageLimit(limit, uid) => {
+                self.raw("MESSAGELIMIT ").number(*limit);
+                match uid {
+                    Some(uid) => self.raw(" ").number(*uid),
+                    None => self,
+                }
+            }
             Code::Modified(ranges) => self.raw("MODIFIED ").set(ranges),
             Code::NonExistent => self.raw("NONEXISTENT"),
             Code::NoPerm => self.raw("NOPERM"),
@@ -265,6 +274,10 @@ impl<'a> Writer<'a> {
             self.code(code).raw(" ");
         }
         self.text(text).raw("\r\n");
+    }
+    /// `* NO [code] text`
+    pub fn untagged_no(&mut self, code: &Code, text: &str) {
+        self.raw("* NO ").code(code).raw(" ").text(text).raw("\r\n");
     }
     /// `* OK [code] text`
     pub fn untagged_ok(&mut self, code: &Code, text: &str) {

@@ -20,6 +20,8 @@ use crate::{
     session::{Mode, Session, reply::Reply},
 };
 
+use super::message_limit::save_limit;
+
 /// An APPEND under way.
 pub(crate) struct Append {
     tag: String,
@@ -71,6 +73,13 @@ fn begin(
     if literal.octets == 0 {
         // RFC 3502 §6.3.11: a message of nothing gives the APPEND up.
         return Err(Reply::no(Code::Cannot, "the message is empty"));
+    }
+    if let Some(limit) = save_limit(&session.services)
+        && append.done.len() as u64 >= u64::from(limit)
+    {
+        // RFC 9738 §3.1: APPEND is all or nothing.
+        let code = Code::MessageLimit(limit, None);
+        return Err(Reply::no(code, "that is more than one command appends; nothing was appended"));
     }
     if append.done.len() >= limits::APPEND_MESSAGES {
         return Err(Reply::no(Code::Limit, "too many messages in one APPEND"));

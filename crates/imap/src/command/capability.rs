@@ -17,7 +17,14 @@ pub(crate) fn run(session: &Session, out: &mut Vec<u8>) -> Reply {
 pub(crate) fn list(session: &Session) -> String {
     let options = &session.services.options;
     if session.user.is_some() {
-        return format!("{AFTER_LOGIN} APPENDLIMIT={}", options.message_octets_max);
+        let mut list = format!("{AFTER_LOGIN} APPENDLIMIT={}", options.message_octets_max);
+        // RFC 9738 §3: the wider of the two.
+        match (options.message_limit, options.save_limit) {
+            (Some(limit), _) => list.push_str(&format!(" MESSAGELIMIT={limit}")),
+            (None, Some(limit)) => list.push_str(&format!(" SAVELIMIT={limit}")),
+            (None, None) => {}
+        }
+        return list;
     }
     let mut list = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE".to_owned();
     if options.starttls && session.peer.tls.is_none() {

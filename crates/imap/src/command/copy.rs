@@ -7,9 +7,13 @@ use crate::{
     session::{reply::Reply, user::Context},
 };
 
+use super::message_limit;
+
 pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) -> Result<Reply, Reply> {
     let selected = cx.selected_to_copy_from()?;
-    let uids = selected.view.uids(&selected.view.find(set, uid, &selected.saved)?);
+    let seqs = selected.view.find(set, uid, &selected.saved)?;
+    let uids = selected.view.uids(&seqs);
+    message_limit::check_copy(cx, &seqs)?;
     let target = cx.mailbox(name).ok_or_else(Reply::try_create)?;
     if uids.is_empty() {
         return Ok(Reply::ok("there was nothing to copy"));

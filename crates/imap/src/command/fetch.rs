@@ -14,7 +14,7 @@ use crate::{
 use super::{
     Outcome,
     job::{Job, Progress},
-    resync,
+    message_limit, resync,
     search::partial_of,
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct FetchJob {
     changed_since: Option<u64>,
     /// Sequence numbers still to come.
     seqs: VecDeque<(u32, u32)>,
+    /// There were more messages than one command takes: these are the newest, told from the highest UID down (RFC 9738 §3.1).
+    limited: Option<Code>,
     /// Messages read, in order.
     ready: VecDeque<Message>,
     /// The message whose long item is being sent, and the item after it.
@@ -78,14 +80,25 @@ pub(crate) async fn run(
     }
     let selected = cx.selected()?;
     if let Some(range) = modifiers.partial {
+        if let Some(limit) = cx.services.options.message_limit
+            && range.0.abs_diff(range.1) >= u64::from(limit)
+        {
+            return Err(Reply::no(Code::MessageLimit(limit, None), "that is more than one command takes"));
+        }
         seqs = partial_of(&seqs, range);
     }
+    if let Some(since) = modifiers.changed_since.filter(|_| cx.services.options.message_limit.is_some()) {
+        seqs = message_limit::changed(&seqs, since, &selected.view);
+    }
+    let (seqs, limited) = message_limit::newest(cx, seqs);
+    let selected = cx.selected()?;
     let sets_seen = !selected.read_only && items.iter().any(Item::sets_seen);
     let needs_record = items.iter().any(Item::needs_record);
     Ok(Outcome::Job(Job::Fetch(Box::new(FetchJob {
         uid,
         sets_seen,
         needs_record,
+        limited,
         ..FetchJob::of_rows(items, seqs, modifiers.changed_since, Reply::ok("that is all"))
     }))))
 }
@@ -117,6 +130,7 @@ impl FetchJob {
             needs_record: false,
             changed_since,
             seqs: seqs.into(),
+            limited: None,
             ready: VecDeque::new(),
             sending: None,
             known: Vec::new(),
@@ -157,7 +171,7 @@ impl FetchJob {
             } else {
                 match self.read_batch(cx).await {
                     Ok(true) => {}
-                    Ok(false) => return self.end(),
+                    Ok(false) => return self.end(cx),
                     Err(reply) => return Progress::Done { reply, known: std::mem::take(&mut self.known) },
                 }
             }
@@ -167,21 +181,36 @@ impl FetchJob {
         }
     }
 
-    fn end(&mut self) -> Progress {
+    /// The next sequence number.
+    fn next_seq(&mut self) -> Option<u32> {
+        if self.limited.is_some() {
+            let (from, to) = self.seqs.pop_back()?;
+            if from < to {
+                self.seqs.push_back((from, to - 1));
+            }
+            return Some(to);
+        }
+        let (seq, to) = self.seqs.pop_front()?;
+        if seq < to {
+            self.seqs.push_front((seq + 1, to));
+        }
+        Some(seq)
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>) -> Progress {
         let reply = self.trouble.take().unwrap_or_else(|| self.reply.clone());
+        let reply = message_limit::tell(cx, reply, self.limited.take());
+        self.known.sort_unstable_by_key(|known| known.uid);
         Progress::Done { reply, known: std::mem::take(&mut self.known) }
     }
 
     /// The fast way: everything asked stands in the rows.
     fn write_rows(&mut self, cx: &mut Context<'_>) -> Progress {
         let dialect = cx.user.dialect();
-        let Some(selected) = &cx.user.selected else { return self.end() };
+        let Some(selected) = &cx.user.selected else { return self.end(cx) };
         let mut w = Writer::new(cx.out, dialect);
         let keywords = &selected.view.told().keywords;
-        while let Some((seq, to)) = self.seqs.pop_front() {
-            if seq < to {
-                self.seqs.push_front((seq + 1, to));
-            }
+        while let Some(seq) = self.next_seq() {
             let Some((row, _)) = selected.view.at(seq) else { continue };
             if self.changed_since.is_some_and(|since| row.modseq.0 <= since) {
                 continue;
@@ -196,7 +225,7 @@ impl FetchJob {
                 return Progress::More;
             }
         }
-        self.end()
+        self.end(cx)
     }
 
     /// Reads the records of the next messages, and sets `\Seen` if that is asked. False: there are no more.
@@ -204,11 +233,8 @@ impl FetchJob {
         let Some(selected) = &cx.user.selected else { return Ok(false) };
         let mut batch: Vec<(u32, Row, bool)> = Vec::with_capacity(limits::RECORDS_AT_ONCE);
         while batch.len() < limits::RECORDS_AT_ONCE
-            && let Some((seq, to)) = self.seqs.pop_front()
+            && let Some(seq) = self.next_seq()
         {
-            if seq < to {
-                self.seqs.push_front((seq + 1, to));
-            }
             if let Some((row, ghost)) = selected.view.at(seq)
                 && self.changed_since.is_none_or(|since| row.modseq.0 > since)
             {

@@ -14,7 +14,10 @@ use crate::{
     },
 };
 
-use super::search::matching::{Plan, Truth};
+use super::{
+    message_limit,
+    search::matching::{Plan, Truth},
+};
 
 /// A search of one mailbox under way.
 pub(crate) struct Finder {
@@ -39,6 +42,16 @@ impl Finder {
 
     fn new(plan: Plan, other: Option<View>, last: u32) -> Self {
         Self { plan, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
+    }
+
+    /// Looks at the newest messages only, where the keys allow more than one command may look at (RFC 9738 §3.1: those
+    /// looked at count, not those found). The lowest UID that is looked at, if so.
+    pub(super) fn limit(&mut self, cx: &Context<'_>) -> Option<Code> {
+        let limit = cx.services.options.message_limit?;
+        let candidates = self.plan.candidates(self.last);
+        let (seqs, lowest) = message_limit::cut(limit, &candidates, self.view(cx)?)?;
+        self.next = seqs.first().map_or(1, |(seq, _)| *seq);
+        Some(Code::MessageLimit(limit, Some(lowest)))
     }
 
     /// Looks at the next messages. True: all are looked at.

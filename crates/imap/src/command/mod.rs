@@ -18,6 +18,7 @@ pub(crate) mod job;
 mod list;
 mod login;
 mod lsub;
+mod message_limit;
 mod move_;
 mod namespace;
 mod quota;

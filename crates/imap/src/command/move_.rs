@@ -5,11 +5,13 @@ use crate::{
     session::{reply::Reply, user::Context},
 };
 
-use super::copy::copy_uid;
+use super::{copy::copy_uid, message_limit};
 
 pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) -> Result<Reply, Reply> {
     let selected = cx.selected_for_writing()?;
-    let uids = selected.view.uids(&selected.view.find(set, uid, &selected.saved)?);
+    let (seqs, limited) = message_limit::newest(cx, selected.view.find(set, uid, &selected.saved)?);
+    let selected = cx.selected()?;
+    let uids = selected.view.uids(&seqs);
     let target = cx.mailbox(name).ok_or_else(Reply::try_create)?;
     if uids.is_empty() {
         return Ok(Reply::ok("there was nothing to move"));
@@ -22,5 +24,5 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) 
     if let Some(code) = copy_uid(&moved) {
         cx.w().untagged_ok(&code, "moved");
     }
-    Ok(Reply::ok("moved"))
+    Ok(message_limit::tell(cx, Reply::ok("moved"), limited))
 }

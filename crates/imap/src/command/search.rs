@@ -10,7 +10,7 @@ use crate::{
     codec::{
         search::{Search, SearchReturn},
         set::ranges,
-        write::push_number,
+        write::{Code, push_number},
     },
     limits,
     session::{reply::Reply, user::Context},
@@ -20,6 +20,7 @@ use super::{
     Outcome,
     find::{self, Finder},
     job::{Job, Progress},
+    message_limit,
 };
 
 #[path = "search_match.rs"]
@@ -32,6 +33,8 @@ pub(crate) struct SearchJob {
     returns: Option<SearchReturn>,
     uid: bool,
     asks_modseq: bool,
+    /// It looks at the newest messages only.
+    limited: Option<Code>,
     /// Numbers of the old answer that are still to be written.
     writing: Option<VecDeque<u32>>,
 }
@@ -40,12 +43,13 @@ pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) ->
     cx.selected()?;
     let asks_modseq = search.key.asks_modseq();
     let charset = find::charset(search.charset.as_deref())?;
-    let finder = Finder::in_selected(cx, &search.key, charset)?;
+    let mut finder = Finder::in_selected(cx, &search.key, charset)?;
     cx.user.enabled.condstore |= asks_modseq;
     // RFC 9051 §6.4.4: IMAP4rev2 has only the new answer.
     let returns =
         search.returns.or(cx.user.enabled.rev2.then_some(SearchReturn { all: true, ..Default::default() }));
-    let job = SearchJob { tag: tag.to_owned(), finder, returns, uid, asks_modseq, writing: None };
+    let limited = finder.limit(cx);
+    let job = SearchJob { tag: tag.to_owned(), finder, returns, uid, asks_modseq, limited, writing: None };
     Ok(Outcome::Job(Job::Search(Box::new(job))))
 }
 
@@ -75,6 +79,11 @@ impl SearchJob {
         }
     }
 
+    fn done(&mut self, cx: &mut Context<'_>) -> Progress {
+        let reply = message_limit::tell(cx, Reply::ok("that is all"), self.limited.take());
+        Progress::Done { reply, known: Vec::new() }
+    }
+
     fn number(&self, seq: u32, cx: &Context<'_>) -> u32 {
         if !self.uid {
             return seq;
@@ -98,7 +107,7 @@ impl SearchJob {
             cx.w().raw(" (MODSEQ ").number(self.finder.highest_modseq).raw(")");
         }
         cx.out.extend_from_slice(b"\r\n");
-        done()
+        self.done(cx)
     }
 
     /// `* ESEARCH (TAG "a") UID MIN 2 MAX 5 COUNT 3 ALL 2:3,5` (RFC 4731 §3.2).
@@ -111,7 +120,7 @@ impl SearchJob {
             !(returns.min || returns.max || returns.all || returns.count || returns.partial.is_some());
         if only_save {
             // RFC 5182 §2.1: nothing is told then.
-            return done();
+            return self.done(cx);
         }
         let numbers: Vec<u32> = found.iter().map(|seq| self.number(*seq, cx)).collect();
         let mut w = cx.w();
@@ -144,7 +153,7 @@ impl SearchJob {
             w.raw(" MODSEQ ").number(self.finder.highest_modseq);
         }
         w.raw("\r\n");
-        done()
+        self.done(cx)
     }
 
     /// RFC 5182 §2.1: with MIN or MAX only those are saved, unless all are asked for as well.
@@ -166,10 +175,6 @@ impl SearchJob {
             kept.iter().filter_map(|seq| selected.view.at(*seq)).map(|(row, _): (&Row, bool)| row.uid.0);
         selected.saved = UidSet::from_ranges(ranges(uids));
     }
-}
-
-fn done() -> Progress {
-    Progress::Done { reply: Reply::ok("that is all"), known: Vec::new() }
 }
 
 /// The results numbered `from` to `to`, from 1, or with negative numbers from the end (RFC 9394 §3.1).

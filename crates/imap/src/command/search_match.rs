@@ -12,7 +12,7 @@ use yubin_formats::{
 use yubin_store::{Keyword, Record, Row, StoreError, UidSet};
 
 use crate::{
-    codec::{date::Day, search::Key},
+    codec::{date::Day, search::Key, set::both},
     limits,
     session::{user::Context, view::View},
 };
@@ -84,6 +84,19 @@ struct Found {
 impl Plan {
     pub(crate) fn new(key: &Key, charset: Charset, view: &View, saved: &UidSet, now: UnixMs) -> Self {
         Self { test: Test::new(key, charset, view, saved, now) }
+    }
+    /// The messages that sets among the keys leave to be looked at, of so many.
+    pub(crate) fn candidates(&self, last: u32) -> Vec<(u32, u32)> {
+        let all = vec![(1, last)];
+        let all = if last == 0 { Vec::new() } else { all };
+        match &self.test {
+            Test::Seqs(seqs) => both(&all, seqs),
+            Test::And(tests) => tests.iter().fold(all, |left, test| match test {
+                Test::Seqs(seqs) => both(&left, seqs),
+                _ => left,
+            }),
+            _ => all,
+        }
     }
     /// Looks at the row only.
     pub(crate) fn look(&self, seq: u32, row: &Row, keywords: &[Keyword]) -> Truth {

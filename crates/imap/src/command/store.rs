@@ -11,6 +11,8 @@ use crate::{
     },
 };
 
+use super::message_limit;
+
 pub(crate) async fn run(
     cx: &mut Context<'_>,
     set: &Set,
@@ -20,6 +22,8 @@ pub(crate) async fn run(
     let selected = cx.selected_for_writing()?;
     let mailbox = selected.id;
     let seqs = selected.view.find(set, uid, &selected.saved)?;
+    let (seqs, limited) = message_limit::newest(cx, seqs);
+    let selected = cx.selected()?;
     let uids = selected.view.uids(&seqs);
     let some_gone = selected.view.rows(&seqs).any(|(.., ghost)| ghost);
     // RFC 7162 §3.1: using UNCHANGEDSINCE enables CONDSTORE.
@@ -43,12 +47,13 @@ pub(crate) async fn run(
         let numbers =
             stored.modified.iter().filter_map(|u| if uid { Some(u.0) } else { selected.view.seq_of(*u) });
         // RFC 7162 §3.1.3: OK, although not all was done.
-        return Ok(Reply::ok_code(Code::Modified(ranges(numbers)), "some messages had changed"));
+        let reply = Reply::ok_code(Code::Modified(ranges(numbers)), "some messages had changed");
+        return Ok(message_limit::tell(cx, reply, limited));
     }
     if some_gone && !uid {
         return Err(Reply::no(Code::ExpungeIssued, "some of the messages are gone"));
     }
-    Ok(Reply::ok("stored"))
+    Ok(message_limit::tell(cx, Reply::ok("stored"), limited))
 }
 
 /// Tells the flags as they are now, unless the client wants to hear nothing; remembers what the client knows.

@@ -22,6 +22,8 @@ pub(crate) fn run(
     if first > last {
         return Err(Reply::bad_code(Code::ClientBug, "the range of batches is the wrong way round"));
     }
+    // A batch is never more than one command takes (RFC 9738).
+    let size = size.min(cx.services.options.message_limit.unwrap_or(u32::MAX));
     let ranges = selected.view.batches(size, first - 1, last);
     if ranges.len() > limits::UID_BATCHES {
         return Err(Reply::no(Code::TooMany, "ask for fewer batches at once"));

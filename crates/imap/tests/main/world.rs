@@ -146,6 +146,8 @@ impl Subject for World {
             "mailbox" => {
                 block_on(self.account().create_mailbox(rest, None, START)).unwrap();
             }
+            "message-limit" => self.options.message_limit = Some(rest.parse().unwrap()),
+            "save-limit" => self.options.save_limit = Some(rest.parse().unwrap()),
             "quota-octets" => self.quota.lock().unwrap().octets = Some(rest.parse().unwrap()),
             "quota-messages" => self.quota.lock().unwrap().messages = Some(rest.parse().unwrap()),
             "full" => fail(Faults { full_ppm: 1_000_000, ..Faults::default() }),

@@ -105,6 +105,10 @@ pub struct Limits {
     pub cache_octets: u64,
     /// Disk space that mail may not fill, in octets.
     pub disk_reserve_octets: u64,
+    /// The most messages that one IMAP command works on; 0 is no limit.
+    pub imap_messages_per_command: u32,
+    /// The most messages that one IMAP COPY or APPEND takes; 0 is no limit.
+    pub imap_messages_per_save: u32,
 }
 
 /// `[mail]`
@@ -209,6 +213,8 @@ impl Default for Limits {
             message_octets: 50 * 1024 * 1024,
             cache_octets: 256 * 1024 * 1024,
             disk_reserve_octets: 1024 * 1024 * 1024,
+            imap_messages_per_command: 0,
+            imap_messages_per_save: 0,
         }
     }
 }
@@ -333,6 +339,14 @@ impl Config {
             return fail(
                 "mail.subaddress_separator is longer than one character",
                 "Use one, for instance \"+\".",
+            );
+        }
+        let imap = [self.limits.imap_messages_per_command, self.limits.imap_messages_per_save];
+        if imap.iter().any(|limit| (1..1000).contains(limit)) {
+            // RFC 9738 §3
+            return fail(
+                "a limit of messages of one IMAP command is below 1000",
+                "Give at least 1000, or 0 for no limit.",
             );
         }
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {

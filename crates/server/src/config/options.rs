@@ -87,6 +87,18 @@ pub const OPTIONS: &[OptionHelp] = &[
         "Space that mail may not fill: new mail is refused for now (452) below it, while deleting still works.",
     ),
     option(
+        "limits.imap_messages_per_command",
+        "0, or 1000 and up",
+        "0: no limit",
+        "How many messages one IMAP command works on (MESSAGELIMIT). Nothing here needs one: clients that do not know of it see only the newest messages of a large mailbox.",
+    ),
+    option(
+        "limits.imap_messages_per_save",
+        "0, or 1000 and up",
+        "0: no limit",
+        "How many messages one IMAP COPY or APPEND takes (SAVELIMIT). Has a meaning where limits.imap_messages_per_command has none.",
+    ),
+    option(
         "mail.subaddress_separator",
         "one character, or empty",
         "+",
