@@ -1,5 +1,6 @@
-//! SMTP, LMTP and submission: the codec and the server's session machine. No socket, no store, no DNS.
+//! SMTP, LMTP and submission: the codec and both session machines, the server's and the client's. No socket, no store, no DNS.
 
+pub mod client;
 pub mod codec;
 pub mod envelope;
 pub mod events;

@@ -51,6 +51,30 @@ yubin_base::limits! {
     BODY_PATIENCE_S: u32 = 180, "seconds";
     /// What a log line shows of a text that a client chose.
     LOGGED_TEXT_OCTETS: usize = 256, "octets";
+    /// At least 512 by RFC 5321 §4.5.3.1.5; servers explain their refusals at length.
+    RESPONSE_LINE_OCTETS: usize = 4_096, "octets";
+    /// Lines of one reply of a server.
+    RESPONSE_LINES: usize = 200, "lines";
+    /// One reply of a server in all.
+    RESPONSE_OCTETS: usize = 65_536, "octets";
+    /// What is kept of a server's words about a recipient.
+    KEPT_TEXT_OCTETS: usize = 1_000, "octets";
+    /// One BDAT chunk that we send (RFC 3030), held until it is full.
+    CHUNK_OCTETS: usize = 65_536, "octets";
+    /// Commands that we send before we read their answers: their answers must fit into the connection's buffers.
+    PIPELINED_COMMANDS: usize = 100, "commands";
+    /// Iterations that a server may demand in SCRAM; more is an attack on our processor.
+    SCRAM_ITERATIONS: u32 = 200_000, "iterations";
+    /// RFC 5321 §4.5.3.2.1: how long we wait for a greeting.
+    GREETING_PATIENCE_S: u32 = 300, "seconds";
+    /// RFC 5321 §4.5.3.2.2 and §4.5.3.2.3: how long we wait for the answer to a command.
+    ANSWER_PATIENCE_S: u32 = 300, "seconds";
+    /// RFC 5321 §4.5.3.2.4: how long we wait for 354.
+    DATA_PATIENCE_S: u32 = 120, "seconds";
+    /// RFC 5321 §4.5.3.2.6: how long we wait after the final dot.
+    DOT_PATIENCE_S: u32 = 600, "seconds";
+    /// How long we wait for the answer to QUIT and RSET, on which nothing hangs.
+    QUIT_PATIENCE_S: u32 = 10, "seconds";
     /// What a reply line of ours may be with its CRLF, RFC 5321 §4.5.3.1.5.
     REPLY_LINE_OCTETS: usize = 512, "octets";
 }

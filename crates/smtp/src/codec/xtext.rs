@@ -54,6 +54,32 @@ pub fn decode_utf8_address(text: &str) -> Option<String> {
     Some(decoded)
 }
 
+/// Encodes a text as xtext. Characters beyond US-ASCII stand as their UTF-8 octets.
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'+' | b'=' => encoded.push_str(&format!("+{octet:02X}")),
+            33..=126 => encoded.push(char::from(octet)),
+            _ => encoded.push_str(&format!("+{octet:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Encodes an internationalized address as `utf-8-addr-xtext`, in US-ASCII: RFC 6533 §3.
+pub fn encode_utf8_address(address: &str) -> String {
+    let mut encoded = String::with_capacity(address.len());
+    for c in address.chars() {
+        match c {
+            '+' | '=' | '\\' => encoded.push_str(&format!("\\x{{{:02X}}}", u32::from(c))),
+            '!'..='~' => encoded.push(c),
+            _ => encoded.push_str(&format!("\\x{{{:02X}}}", u32::from(c))),
+        }
+    }
+    encoded
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
@@ -80,6 +106,18 @@ mod tests {
         check("a+7F", None);
         check("a+FF", None);
         check("é", None);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_again() {
+        for text in ["ann@example.test", "a+b=c d@x", "~!@#"] {
+            assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+        }
+        for address in ["山+田=x\\@example.test", "a b@x"] {
+            let encoded = encode_utf8_address(address);
+            assert!(encoded.is_ascii() && !encoded.contains(' '), "{encoded}");
+            assert_eq!(decode_utf8_address(&encoded).as_deref(), Some(address));
+        }
     }
 
     #[test]
