@@ -3,12 +3,16 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use yubin_store::{FlagChange, FlagOp, Flags, Record, Row, StoreFlags, UidSet};
+use yubin_store::{FlagChange, FlagOp, Flags, Keyword, Record, Row, StoreFlags, UidSet};
 
 use crate::{
     codec::{Set, Writer, fetch::Item, request::FetchModifiers, write::Code},
     events, limits,
-    session::{reply::Reply, user::Context, view::Known},
+    session::{
+        reply::Reply,
+        user::Context,
+        view::{Known, find_row},
+    },
 };
 
 use super::{
@@ -38,6 +42,8 @@ pub(crate) struct FetchJob {
     /// The message whose long item is being sent, and the item after it.
     sending: Option<(Message, usize, Piece)>,
     known: Vec<Known>,
+    /// Those of the mailbox, once there may be more than the client was told of when the command began.
+    keywords: Option<Arc<[Keyword]>>,
     trouble: Option<Reply>,
     /// The answer when all goes well.
     reply: Reply,
@@ -134,6 +140,7 @@ impl FetchJob {
             ready: VecDeque::new(),
             sending: None,
             known: Vec::new(),
+            keywords: None,
             trouble: None,
             reply,
         }
@@ -253,6 +260,13 @@ impl FetchJob {
         } else {
             StoreFlags::default()
         };
+        // Others may have changed flags meanwhile: what is told with the new modseq is what stands at that modseq.
+        let now = if seen.changed.is_empty() { None } else { Some(cx.user.account.open(mailbox).await?) };
+        let dialect = cx.user.dialect();
+        if let (Some(now), Some(selected)) = (&now, &mut cx.user.selected) {
+            selected.view.tell_keywords(now, &mut Writer::new(cx.out, dialect));
+            self.keywords = Some(Arc::clone(&now.keywords));
+        }
         for ((seq, mut row, ghost), record) in batch.into_iter().zip(records) {
             if self.needs_record && record.is_none() {
                 // RFC 5530: the message is gone and cannot be read any more.
@@ -261,8 +275,13 @@ impl FetchJob {
             }
             let newly_seen = !ghost && seen.changed.binary_search(&row.uid).is_ok();
             if newly_seen {
-                row.flags = row.flags.with(Flags::SEEN);
-                row.modseq = seen.modseq.unwrap_or(row.modseq);
+                match now.as_ref().and_then(|now| find_row(now, row.uid)) {
+                    Some(now) => row = *now,
+                    None => {
+                        row.flags = row.flags.with(Flags::SEEN);
+                        row.modseq = seen.modseq.unwrap_or(row.modseq);
+                    }
+                }
                 self.known.push(Known { uid: row.uid, flags: row.flags, keywords: row.keywords });
             }
             self.ready.push_back(Message { seq, row, record, newly_seen, structure: None });
@@ -308,7 +327,7 @@ impl FetchJob {
             if at > 0 {
                 cx.out.push(b' ');
             }
-            match write_item(item, &mut message, cx).await {
+            match write_item(item, &mut message, self.keywords.as_deref(), cx).await {
                 Written::Whole => {}
                 Written::Empty(reply) => self.trouble = Some(reply),
                 Written::Long(piece) => {
@@ -335,7 +354,7 @@ impl FetchJob {
         if !message.newly_seen {
             return;
         }
-        let keywords = keywords_of(cx);
+        let keywords = self.keywords.clone().unwrap_or_else(|| keywords_of(cx));
         let condstore = cx.user.enabled.condstore;
         let mut w = cx.w();
         let lacks = |item: Item| !self.items.contains(&item);
@@ -352,11 +371,11 @@ impl FetchJob {
     }
 }
 
-fn keywords_of(cx: &Context<'_>) -> Arc<[yubin_store::Keyword]> {
+fn keywords_of(cx: &Context<'_>) -> Arc<[Keyword]> {
     cx.user.selected.as_ref().map(|s| Arc::clone(&s.view.told().keywords)).unwrap_or_default()
 }
 
-fn write_row_item(item: &Item, row: &Row, keywords: &[yubin_store::Keyword], w: &mut Writer<'_>) {
+fn write_row_item(item: &Item, row: &Row, keywords: &[Keyword], w: &mut Writer<'_>) {
     match item {
         Item::Uid => w.raw("UID ").number(row.uid.0),
         Item::Flags => w.raw("FLAGS ").flags(row.flags, row.keywords, keywords),
@@ -371,11 +390,16 @@ fn write_row_item(item: &Item, row: &Row, keywords: &[yubin_store::Keyword], w: 
     };
 }
 
-async fn write_item(item: &Item, message: &mut Message, cx: &mut Context<'_>) -> Written {
+async fn write_item(
+    item: &Item,
+    message: &mut Message,
+    keywords: Option<&[Keyword]>,
+    cx: &mut Context<'_>,
+) -> Written {
     if !item.needs_record() {
         let dialect = cx.user.dialect();
-        let keywords = cx.user.selected.as_ref().map(|s| &*s.view.told().keywords).unwrap_or_default();
-        write_row_item(item, &message.row, keywords, &mut Writer::new(cx.out, dialect));
+        let told = cx.user.selected.as_ref().map(|s| &*s.view.told().keywords).unwrap_or_default();
+        write_row_item(item, &message.row, keywords.unwrap_or(told), &mut Writer::new(cx.out, dialect));
         return Written::Whole;
     }
     let Some(record) = message.record.clone() else {
