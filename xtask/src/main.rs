@@ -7,6 +7,7 @@
 
 mod bench;
 mod bless;
+mod check;
 mod ci;
 mod client;
 mod clients;
@@ -57,6 +58,8 @@ enum Command {
     Crash(crash::Options),
     /// Runs random commands against the reference model, with faults, from seeds
     Sim(sim::Options),
+    /// Lets many IMAP clients do random things and holds every answer against the RFCs
+    CheckImap(check::Options),
     /// Fuzzes one parser
     Fuzz(fuzz::Options),
     /// Measures our server beside Postfix and Dovecot, and writes docs/benchmarks.md
@@ -76,6 +79,7 @@ fn main() -> std::process::ExitCode {
         Command::Interop(options) => interop::run(&options),
         Command::Crash(options) => crash::run(&options),
         Command::Sim(options) => sim::run(&options),
+        Command::CheckImap(options) => check::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(&options),
     };

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{clients, crash, interop, sim, tidy, workspace};
+use crate::{check, clients, crash, interop, sim, tidy, workspace};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -82,6 +82,7 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.quick {
         part("real clients", &mut interop::play_all);
         part("crash, short form", &mut crash::short);
+        part("random IMAP clients", &mut check::short);
         if sim::exists() {
             part("simulation, 500 seeds", &mut sim_tally);
         }

@@ -6,10 +6,10 @@ mod corpus;
 mod delivery;
 mod mailbox;
 mod measure;
-mod peers;
+pub mod peers;
 mod quiet;
 mod report;
-mod yubin;
+pub mod yubin;
 
 use anyhow::{Result, bail};
 
@@ -98,8 +98,8 @@ pub fn run(options: &Options) -> Result<()> {
 /// The domain, the accounts and the password that both subjects are given.
 const DOMAIN: &str = "lab.test";
 const ACCOUNTS: usize = 20;
-const PASSWORD: &str = "labpass1234";
+pub const PASSWORD: &str = "labpass1234";
 
-fn account(number: usize) -> String {
+pub fn account(number: usize) -> String {
     format!("u{:02}@{DOMAIN}", number % ACCOUNTS + 1)
 }

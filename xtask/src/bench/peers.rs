@@ -34,7 +34,7 @@ impl Peers {
         let (smtp, imap, lmtp) = (free_port()?, free_port()?, free_port()?);
         // Owned from here on: whatever fails, what was started is stopped.
         let mut peers = Peers { dir, smtp, imap, postfix: 0, dovecot: 0 };
-        peers.dovecot = start_dovecot(&peers.dir.join("dovecot"), imap, lmtp)?;
+        peers.dovecot = start_dovecot(&peers.dir.join("dovecot"), imap, lmtp, MailFormat::Maildir)?;
         peers.postfix = start_postfix(&peers.dir.join("postfix"), smtp, lmtp)?;
         Ok(peers)
     }
@@ -57,20 +57,58 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        for pid in [self.postfix, self.dovecot].into_iter().filter(|pid| *pid > 1) {
-            if crate::process::terminate(pid).is_err() {
-                continue;
-            }
-            let patience = Instant::now() + Duration::from_secs(20);
-            while Path::new(&format!("/proc/{pid}")).exists() && Instant::now() < patience {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
+        end(self.postfix);
+        end(self.dovecot);
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 
-fn start_dovecot(dir: &Path, imap: u16, lmtp: u16) -> Result<u32> {
+/// How Dovecot keeps mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailFormat {
+    Maildir,
+    Sdbox,
+}
+
+/// Dovecot by itself.
+pub struct Dovecot {
+    dir: PathBuf,
+    pid: u32,
+    pub imap: u16,
+}
+
+impl Dovecot {
+    pub fn start(format: MailFormat) -> Result<Dovecot> {
+        if !rustix::process::geteuid().is_root() {
+            bail!("Dovecot starts as root only");
+        }
+        let dir = std::env::temp_dir().join(format!("yubin-dovecot-{}", std::process::id()));
+        let (imap, lmtp) = (free_port()?, free_port()?);
+        let mut dovecot = Dovecot { dir, pid: 0, imap };
+        dovecot.pid = start_dovecot(&dovecot.dir, imap, lmtp, format)?;
+        Ok(dovecot)
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        end(self.pid);
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Ends a process of ours, and waits until it has ended.
+fn end(pid: u32) {
+    if pid <= 1 || crate::process::terminate(pid).is_err() {
+        return;
+    }
+    let patience = Instant::now() + Duration::from_secs(20);
+    while Path::new(&format!("/proc/{pid}")).exists() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn start_dovecot(dir: &Path, imap: u16, lmtp: u16, format: MailFormat) -> Result<u32> {
     for name in ["etc", "run", "state", "mail"] {
         std::fs::create_dir_all(dir.join(name))?;
     }
@@ -80,10 +118,14 @@ fn start_dovecot(dir: &Path, imap: u16, lmtp: u16) -> Result<u32> {
         (0..ACCOUNTS).map(|number| format!("{}:{{PLAIN}}{PASSWORD}::::::\n", account(number))).collect();
     std::fs::write(dir.join("etc/users"), users)?;
     let d = dir.display();
+    let location = match format {
+        MailFormat::Maildir => "maildir:~/Maildir",
+        MailFormat::Sdbox => "sdbox:~/sdbox",
+    };
     let configuration = format!(
         "base_dir = {d}/run\nstate_dir = {d}/state\ninstance_name = bench\nlog_path = {d}/dovecot.log\n\
 protocols = imap lmtp\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nauth_mechanisms = plain login\n\
-mail_uid = {user}\nmail_gid = nogroup\nfirst_valid_uid = 1\nfirst_valid_gid = 1\nmail_home = {d}/mail/%u\nmail_location = maildir:~/Maildir\n\
+mail_uid = {user}\nmail_gid = nogroup\nfirst_valid_uid = 1\nfirst_valid_gid = 1\nmail_home = {d}/mail/%u\nmail_location = {location}\n\
 mail_fsync = optimized\nmail_max_userip_connections = 0\n\
 namespace inbox {{\n  inbox = yes\n  separator = /\n}}\n\
 passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {d}/etc/users\n}}\n\

@@ -61,7 +61,8 @@ impl Yubin {
 
     fn wait(&mut self) -> Result<()> {
         let patience = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(("127.0.0.1", self.imap)).is_err() {
+        let admin = self.dir.join("data/admin.sock");
+        while !admin.exists() || std::net::TcpStream::connect(("127.0.0.1", self.imap)).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status}; see {}", self.dir.join("server.log").display());
             }
@@ -78,7 +79,12 @@ impl Yubin {
         command.args(words).arg("--json").arg("--config").arg(self.dir.join("yubin.toml"));
         let output = command.stdin(Stdio::null()).output().context("start yubin")?;
         if !output.status.success() {
-            bail!("yubin {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "yubin {}: {}{}",
+                words.join(" "),
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ pub fn response_code<'a>(line: &'a str, name: &str) -> Option<Vec<&'a str>> {
 }
 
 /// `{123}` at the end of a line.
-fn literal_announced(line: &[u8]) -> Option<usize> {
+pub fn literal_announced(line: &[u8]) -> Option<usize> {
     let line = line.strip_suffix(b"}\r\n")?;
     let at = line.iter().rposition(|octet| *octet == b'{')?;
     std::str::from_utf8(line.get(at + 1..)?).ok()?.parse().ok()

@@ -1,6 +1,6 @@
 //! A connection, plain or under TLS, read by line.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, bail};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// How long an answer may take.
+const READ_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a connection is protected.
 #[derive(Clone)]
@@ -105,7 +108,7 @@ impl Wire {
     pub fn connect(host: &str, port: u16, security: &Security) -> Result<Wire> {
         let tcp = TcpStream::connect((host, port)).with_context(|| format!("connect to {host}:{port}"))?;
         tcp.set_nodelay(true)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(120)))?;
+        tcp.set_read_timeout(Some(READ_PATIENCE))?;
         let stream = match security {
             Security::Plain => Stream::Plain(tcp),
             Security::Tls(config) => {
@@ -126,6 +129,29 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// Whether something can be read within this time. A connection that has ended can be.
+    pub fn ready(&mut self, patience: Duration) -> Result<bool> {
+        if !self.stream.buffer().is_empty() {
+            return Ok(true);
+        }
+        self.set_patience(patience.max(Duration::from_millis(1)))?;
+        let ready = match self.stream.fill_buf() {
+            Ok(_) => true,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            Err(error) => return Err(error.into()),
+        };
+        self.set_patience(READ_PATIENCE)?;
+        Ok(ready)
+    }
+
+    fn set_patience(&self, patience: Duration) -> Result<()> {
+        let tcp = match self.stream.get_ref() {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(stream) => &stream.sock,
+        };
+        Ok(tcp.set_read_timeout(Some(patience))?)
     }
 
     /// Appends one line with its end; fails when the connection ends.
