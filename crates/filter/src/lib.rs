@@ -9,6 +9,7 @@ mod domain;
 mod header;
 pub mod limits;
 mod outcome;
+pub mod spf;
 mod tags;
 
 pub use header::{HeaderSplit, HeaderTooLong};

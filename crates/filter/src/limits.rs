@@ -23,4 +23,12 @@ yubin_base::limits! {
     CLOCK_SKEW_S: u64 = 3_600, "seconds";
     /// fields that one of our signatures names; more of them is no mail that people write
     SIGNED_FIELDS: usize = 100, "fields";
+    /// RFC 7208 §4.6.4: include, a, mx, ptr, exists and redirect of one check
+    SPF_TERMS: u32 = 10, "terms";
+    /// RFC 7208 §4.6.4: names without records of one check
+    SPF_VOIDS: u32 = 2, "lookups";
+    /// RFC 7208 §4.6.4: mail hosts of one mx, names of one address
+    SPF_HOSTS: usize = 10, "hosts";
+    /// words of a domain about its fail; they go into a reply of 512 octets
+    SPF_EXPLANATION_OCTETS: usize = 300, "octets";
 }

@@ -13,6 +13,8 @@ pub enum Record {
     Address(IpAddr),
     Mx(u16, String),
     Ptr(String),
+    /// The name is there, and has nothing.
+    Nothing,
     /// Every question about the name fails for now.
     Timeout,
 }
@@ -24,6 +26,12 @@ impl Zone {
     pub fn add(&mut self, name: &str, record: Record) -> &mut Self {
         self.0.entry(name.trim_end_matches('.').to_ascii_lowercase()).or_default().push(record);
         self
+    }
+    /// The name has the records of another.
+    pub fn alias(&mut self, name: &str, target: &str) {
+        let target = target.trim_end_matches('.').to_ascii_lowercase();
+        let records = self.0.get(&target).cloned().unwrap_or_default();
+        self.0.entry(name.to_ascii_lowercase()).or_default().extend(records);
     }
     pub fn txt(mut self, name: &str, text: &str) -> Self {
         self.add(name, Record::Txt(text.as_bytes().to_vec()));
