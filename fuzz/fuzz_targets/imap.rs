@@ -113,6 +113,7 @@ fn services() -> Arc<ImapServices> {
         store,
         authenticator: Arc::new(Anybody),
         quotas: Arc::new(NoQuotas),
+        people: Arc::new(yubin_imap::NoPeople),
         options: ImapOptions { plaintext_allowed: true, ..ImapOptions::default() },
     })
 }

@@ -1,7 +1,10 @@
 //! The whole directory in memory, and the changes it is made of. The same changes are what is stored and what is applied.
 //! Never reads or writes by itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use yubin_base::{AccountId, Address};
 use yubin_engine::{Key, Op, Val};
@@ -14,7 +17,7 @@ use crate::{
         alias::{self, Alias},
         credential::{self, Credentials},
         domain::{self, Domain, DomainKind},
-        meta,
+        meta, public,
     },
     text::Escaped,
 };
@@ -34,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) accounts: BTreeMap<AccountId, Arc<Account>>,
     /// By account.
     pub(crate) credentials: BTreeMap<AccountId, Arc<Credentials>>,
+    /// Accounts that stand for nobody.
+    pub(crate) public: BTreeSet<AccountId>,
     /// By name key: what an address of ours is.
     pub(crate) names: BTreeMap<String, Named>,
 }
@@ -55,6 +60,7 @@ pub(crate) enum Change {
     PutAccount(Account),
     DelAccount(AccountId),
     PutCredentials(AccountId, Credentials),
+    Public(AccountId, bool),
     PutAlias(Alias),
     DelAlias(Address),
     NextAccount(u64),
@@ -81,6 +87,9 @@ impl Snapshot {
             self.accounts.insert(id()?, Arc::new(account));
         } else if key.starts_with(credential::PREFIX) {
             self.credentials.insert(id()?, Arc::new(Credentials::decode(value).ok_or_else(bad)?));
+        } else if key.starts_with(public::PREFIX) {
+            public::Public::decode(value).ok_or_else(bad)?;
+            self.public.insert(id()?);
         } else if key.starts_with(domain::PREFIX) {
             let domain = Domain::decode(value).ok_or_else(bad)?;
             self.domains.insert(domain.name.clone(), Arc::new(domain));
@@ -130,7 +139,10 @@ impl Snapshot {
                         self.names.remove(&self.key_of(&before.address));
                     }
                     self.credentials.remove(&id);
+                    self.public.remove(&id);
                 }
+                Change::Public(id, true) => drop(self.public.insert(id)),
+                Change::Public(id, false) => drop(self.public.remove(&id)),
                 Change::PutCredentials(id, credentials) => {
                     self.credentials.insert(id, Arc::new(credentials));
                 }
@@ -160,9 +172,12 @@ impl Snapshot {
                 Change::PutAccount(account) => put(account::key(account.id), account)?,
                 Change::DelAccount(id) => {
                     ops.push(Op::Del(credential::key(*id)));
+                    ops.push(Op::Del(public::key(*id)));
                     Op::Del(account::key(*id))
                 }
                 Change::PutCredentials(id, credentials) => put(credential::key(*id), credentials)?,
+                Change::Public(id, true) => put(public::key(*id), &public::Public {})?,
+                Change::Public(id, false) => Op::Del(public::key(*id)),
                 Change::PutAlias(alias) => {
                     put(alias::key(&alias.address, self.case_sensitive(alias.address.domain())), alias)?
                 }

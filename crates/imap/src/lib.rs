@@ -7,5 +7,5 @@ pub mod limits;
 mod options;
 mod session;
 
-pub use options::{ImapOptions, ImapServices, NoQuotas, Quotas};
+pub use options::{ImapOptions, ImapServices, NoPeople, NoQuotas, People, Person, Quotas};
 pub use session::Session;

@@ -51,6 +51,43 @@ impl Quotas for NoQuotas {
     }
 }
 
+/// Somebody with an account, as others name and see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their account.
+    pub id: AccountId,
+    /// Their primary address: the identifier of RFC 4314.
+    pub address: String,
+    /// Whether the account stands for nobody: its mailboxes are in the public namespace.
+    pub public: bool,
+}
+
+/// Tells who there is, for mailboxes that are shared. The directory knows.
+pub trait People: Send + Sync {
+    /// The account that an identifier means: a primary address, or what one logs in with.
+    fn find(&self, identifier: &str) -> Option<Person>;
+    /// The account with an id.
+    fn person(&self, id: AccountId) -> Option<Person>;
+    /// Whether `anyone` in the lists of one includes the other: both have their addresses in one domain.
+    fn neighbours(&self, one: AccountId, other: AccountId) -> bool;
+}
+
+/// Nobody knows anybody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPeople;
+
+impl People for NoPeople {
+    fn find(&self, _identifier: &str) -> Option<Person> {
+        None
+    }
+    fn person(&self, _id: AccountId) -> Option<Person> {
+        None
+    }
+    fn neighbours(&self, _one: AccountId, _other: AccountId) -> bool {
+        false
+    }
+}
+
 /// What every session of a listener shares.
 #[derive(Clone)]
 pub struct ImapServices {
@@ -60,6 +97,8 @@ pub struct ImapServices {
     pub authenticator: Arc<dyn Authenticator>,
     /// What accounts may use.
     pub quotas: Arc<dyn Quotas>,
+    /// Who there is.
+    pub people: Arc<dyn People>,
     /// Switches.
     pub options: ImapOptions,
 }

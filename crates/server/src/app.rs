@@ -10,7 +10,7 @@ use yubin_engine::{
     Engine, Health,
     embedded::{EmbeddedEngine, EmbeddedOptions},
 };
-use yubin_imap::{ImapOptions, ImapServices, Quotas};
+use yubin_imap::{ImapOptions, ImapServices, People, Person, Quotas};
 use yubin_pop3::Pop3Services;
 use yubin_smtp::server::{Listener as SmtpListener, Login, Options as SmtpOptions, Service};
 use yubin_store::{Quota, Store, StoreOptions};
@@ -238,6 +238,7 @@ impl Running {
             store: self.app.store.clone(),
             authenticator: Arc::new(self.app.directory.clone()),
             quotas: Arc::new(DirectoryQuotas(self.app.directory.clone())),
+            people: Arc::new(DirectoryPeople(self.app.directory.clone())),
             options: ImapOptions {
                 starttls,
                 plaintext_allowed: config.mail.plaintext_passwords,
@@ -290,6 +291,30 @@ impl Quotas for DirectoryQuotas {
             messages: account.quota_messages,
         });
         Box::pin(std::future::ready(quota))
+    }
+}
+
+struct DirectoryPeople(Directory);
+
+impl DirectoryPeople {
+    fn known(&self, account: &yubin_directory::Account) -> Person {
+        let public = self.0.is_public(account.id);
+        Person { id: account.id, address: account.address.to_string(), public }
+    }
+}
+
+impl People for DirectoryPeople {
+    fn find(&self, identifier: &str) -> Option<Person> {
+        self.0.account_by_name(identifier).map(|account| self.known(&account))
+    }
+    fn person(&self, id: AccountId) -> Option<Person> {
+        self.0.account(id).map(|account| self.known(&account))
+    }
+    fn neighbours(&self, one: AccountId, other: AccountId) -> bool {
+        match (self.0.account(one), self.0.account(other)) {
+            (Some(one), Some(other)) => one.address.domain() == other.address.domain(),
+            _ => false,
+        }
     }
 }
 

@@ -317,6 +317,7 @@ fn serve(engine: &MemoryEngine, seed: u64) -> (Store, Arc<ImapServices>, Arc<Pop
         store: store.clone(),
         authenticator: Arc::clone(&authenticator),
         quotas: Arc::new(NoQuotas),
+        people: Arc::new(yubin_imap::NoPeople),
         options: ImapOptions { plaintext_allowed: true, ..ImapOptions::default() },
     };
     let options = yubin_pop3::Options { plaintext_allowed: true, ..yubin_pop3::Options::default() };

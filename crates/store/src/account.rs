@@ -12,6 +12,7 @@ mod mailboxes;
 mod purge;
 
 mod read;
+mod sharing;
 mod verify;
 
 pub use purge::Purged;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AccountState, Change, Counts, Flags, Keyword, KeywordBits, LogEntry, MailboxId, MailboxState, ModSeq,
-    Page, Row, Uid, UidSet, limits,
+    AccountState, Acl, Change, Counts, Flags, Keyword, KeywordBits, LogEntry, MailboxId, MailboxState,
+    ModSeq, Page, Row, Uid, UidSet, limits,
 };
 
 /// Brings a state forward by one commit. Flags and expunges need the mailbox's pages to be loaded, for the counts.
@@ -26,6 +26,7 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
                 uid_next: Uid(1),
                 highest_modseq: modseq,
                 no_select: *no_select,
+                acl: Acl::default(),
                 counts: Counts::default(),
                 keywords: Arc::from([]),
                 pages: Some(Arc::from([])),
@@ -45,6 +46,11 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
                 let before = std::mem::replace(&mut Arc::make_mut(found).name, name.clone());
                 unname(state, &before, *mailbox);
                 Arc::make_mut(&mut state.names).insert(name.as_str().into(), *mailbox);
+            }
+        }
+        Change::Acl { mailbox, acl } => {
+            if let Some(mailbox) = state.mailboxes.get_mut(mailbox) {
+                Arc::make_mut(mailbox).acl = acl.clone();
             }
         }
         Change::Subscribed { name, subscribed } => subscribe(state, name, *subscribed),
@@ -154,7 +160,7 @@ pub(crate) fn apply_rows(pages: &mut Vec<Arc<Page>>, modseq: ModSeq, change: &Ch
         Change::Flags { uids, clear, set, .. } => set_flags(pages, modseq, uids, *clear, *set, delta),
         Change::Expunged { uids, .. } => expunge(pages, uids, delta),
         Change::Deleted { .. } => pages.clear(),
-        Change::Created { .. } | Change::Renamed { .. } | Change::Subscribed { .. } => {}
+        Change::Created { .. } | Change::Renamed { .. } | Change::Acl { .. } | Change::Subscribed { .. } => {}
     }
 }
 

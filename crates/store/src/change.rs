@@ -2,7 +2,7 @@
 
 use yubin_base::UnixMs;
 
-use crate::{Flags, Keyword, KeywordBits, MailboxId, ModSeq, Row, SpecialUse, UidSet, UidValidity};
+use crate::{Acl, Flags, Keyword, KeywordBits, MailboxId, ModSeq, Row, SpecialUse, UidSet, UidValidity};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,13 @@ pub enum Change {
         mailbox: MailboxId,
         /// Its new name.
         name: String,
+    },
+    /// Others may do more or less with a mailbox.
+    Acl {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// All of its list.
+        acl: Acl,
     },
     /// A name was subscribed to, or given up.
     Subscribed {
@@ -90,6 +97,7 @@ impl Change {
             Self::Created { mailbox, .. }
             | Self::Deleted { mailbox }
             | Self::Renamed { mailbox, .. }
+            | Self::Acl { mailbox, .. }
             | Self::Appended { mailbox, .. }
             | Self::Flags { mailbox, .. }
             | Self::Expunged { mailbox, .. } => Some(*mailbox),

@@ -19,6 +19,8 @@ pub enum StoreError {
     Cannot(&'static str),
     /// A named limit of the store was met: `[LIMIT]`.
     Limit(&'static str),
+    /// The mailbox's list of rights does not allow it: `[NOPERM]`.
+    NoPermission,
     /// The account is full: `[OVERQUOTA]`.
     OverQuota,
     /// The message is gone: `[EXPUNGEISSUED]`.
@@ -38,6 +40,7 @@ impl fmt::Display for StoreError {
             Self::NoMailbox => f.write_str("no such mailbox"),
             Self::MailboxExists => f.write_str("the mailbox exists"),
             Self::BadName(why) | Self::Cannot(why) | Self::Limit(why) => f.write_str(why),
+            Self::NoPermission => f.write_str("that is not permitted"),
             Self::OverQuota => f.write_str("the account is over its quota"),
             Self::Gone => f.write_str("the message is gone"),
             Self::Commit(e) => e.fmt(f),

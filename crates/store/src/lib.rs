@@ -2,7 +2,9 @@
 //!
 //! `Account::append` is the only door into a mailbox, and every change reaches the account's log in the same transaction.
 
+mod access;
 mod account;
+mod acl;
 mod apply;
 mod cache;
 mod change;
@@ -14,6 +16,7 @@ mod ids;
 pub mod limits;
 mod message;
 mod names;
+mod sharers;
 mod stage;
 mod state;
 mod store;
@@ -21,15 +24,18 @@ mod tables;
 mod threads;
 mod uidset;
 
+pub use access::Access;
 pub use account::{
     Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Recount, Report, StoreFlags,
 };
+pub use acl::{Acl, AclChange, AclEntry, Rights, Viewer, Who};
 pub use change::{Change, LogEntry};
 pub use diff::{Diff, diff};
 pub use error::StoreError;
 pub use flags::{Flags, Keyword, KeywordBits};
 pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::{Appended, NewMessage, Record, Staged};
+pub use names::{OTHER_USERS, PUBLIC};
 pub use stage::Stager;
 pub use state::{AccountState, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
 pub use store::{LoadedAccounts, Quota, Store, StoreOptions};

@@ -11,6 +11,12 @@ yubin_base::limits! {
     MAILBOXES_PER_ACCOUNT: usize = 20_000, "mailboxes";
     /// names of mailboxes that are gone may stay subscribed, but not without end
     SUBSCRIPTIONS_PER_ACCOUNT: usize = 40_000, "names";
+    /// of one mailbox, so that its row fits into one value
+    ACL_ENTRIES: usize = 1_000, "entries";
+    /// accounts that share something with one account and are looked at when it lists mailboxes
+    SHARERS: usize = 2_000, "accounts";
+    /// messages that one COPY or MOVE takes to another account, since all of them go in one commit
+    COPY_ACROSS: usize = 1_000, "messages";
     /// rows that are copied when one of them changes
     PAGE_ROWS: usize = 256, "messages";
     /// trace fields of one copy, authentication results and signatures, put before the content

@@ -7,6 +7,11 @@ use crate::{StoreError, limits};
 /// The inbox's name, as we spell it.
 pub(crate) const INBOX: &str = "INBOX";
 
+/// Where names of other users' mailboxes begin (RFC 9051 §6.3.10); no account's own name does.
+pub const OTHER_USERS: &str = "Other Users";
+/// Where names of public mailboxes begin.
+pub const PUBLIC: &str = "Public Mailboxes";
+
 /// The name as we keep it: NFC, and `INBOX` in capitals where it is the first level, since clients spell it at will
 /// (RFC 9051 §5.1). Breaks no rule for names that are only looked up.
 pub(crate) fn canonical(name: &str) -> String {
@@ -38,6 +43,15 @@ pub(crate) fn checked(name: &str) -> Result<String, StoreError> {
     // `#` begins namespaces (RFC 9051 §5.1.2).
     if name.starts_with('#') {
         return Err(StoreError::BadName("the name begins with '#'"));
+    }
+    Ok(name)
+}
+
+/// As [`checked`], for a name that a mailbox of the account gets: it must not look like another account's.
+pub(crate) fn checked_own(name: &str) -> Result<String, StoreError> {
+    let name = checked(name)?;
+    if [OTHER_USERS, PUBLIC].contains(&name.split('/').next().unwrap_or_default()) {
+        return Err(StoreError::BadName("names of other accounts' mailboxes begin so"));
     }
     Ok(name)
 }
@@ -91,6 +105,14 @@ mod tests {
         ] {
             assert!(matches!(checked(name), Err(StoreError::BadName(_))), "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_of_other_namespaces_are_for_subscriptions_only() {
+        for name in [OTHER_USERS, "Other Users/bob@b.test/INBOX", "Public Mailboxes/x"] {
+            assert!(checked(name).is_ok() && checked_own(name).is_err(), "{name}");
+        }
+        assert!(checked_own("Other Users 2/a").is_ok() && checked_own("a/Other Users").is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use yubin_base::UnixMs;
 
-use crate::{DocId, Flags, Keyword, KeywordBits, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use crate::{Acl, DocId, Flags, Keyword, KeywordBits, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 
 /// One account at one modseq.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +77,8 @@ pub struct MailboxState {
     pub highest_modseq: ModSeq,
     /// A name that only holds others (`\NoSelect`).
     pub no_select: bool,
+    /// What others may do with it.
+    pub acl: Acl,
     /// Counted, not scanned.
     pub counts: Counts,
     /// Keywords ever used here, in the order of their bits. At most 64.

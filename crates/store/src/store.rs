@@ -53,7 +53,7 @@ pub struct LoadedAccounts {
 /// Every account's mail on one engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     cache: Arc<Mutex<Cache>>,
 }
 
@@ -142,7 +142,8 @@ impl Store {
             let to = after(&from);
             while let Some((key, _)) = view.scan(&from, &to, false, 1).await?.first() {
                 let Some(id) = tables::account_of(key) else { break };
-                found.push(id);
+                // What is kept for everybody is kept under an account that nobody has.
+                found.extend((id != tables::NOBODY).then_some(id));
                 (_, from) = tables::everything(id);
             }
         }

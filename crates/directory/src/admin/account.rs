@@ -138,6 +138,24 @@ impl Directory {
         self.edit_account("message size set", name, |account| account.message_octets_max = octets).await
     }
 
+    /// Makes the account one that stands for nobody, whose mailboxes are shown in the public namespace; or an ordinary one again.
+    pub async fn set_public(&self, name: &str, public: bool) -> Result<Account, DirectoryError> {
+        self.change("account made public or private", |now| {
+            let account = Account::clone(self.find_account(now, name)?);
+            let changes = match now.public.contains(&account.id) == public {
+                true => vec![],
+                false => vec![Change::Public(account.id, public)],
+            };
+            Ok((changes, account))
+        })
+        .await
+    }
+
+    /// Whether the account is public.
+    pub fn is_public(&self, id: AccountId) -> bool {
+        self.snapshot().public.contains(&id)
+    }
+
     /// Sets what people call the account's owner.
     pub async fn set_display_name(&self, name: &str, display_name: &str) -> Result<Account, DirectoryError> {
         check_display_name(display_name)?;

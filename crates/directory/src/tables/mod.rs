@@ -8,6 +8,7 @@ pub(crate) mod alias;
 pub(crate) mod credential;
 pub(crate) mod domain;
 pub(crate) mod meta;
+pub(crate) mod public;
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -192,3 +192,21 @@ fn passwords_are_checked_before_they_are_set() {
     assert_eq!(now(d.set_password("ann", NewPassword::Plain("x".into()))), Err(DirectoryError::Stopping));
     assert!(!format!("{:?}", NewPassword::Plain("secret".into())).contains("secret"));
 }
+
+#[test]
+fn an_account_is_made_public_and_private_again() {
+    let world = World::small();
+    let (d, ann) = (&world.directory, AccountId(1));
+    assert!(!d.is_public(ann));
+    now(d.set_public("ann", true)).unwrap();
+    assert!(d.is_public(ann) && world.another().is_public(ann) && !d.is_public(AccountId(2)));
+    let version = d.version();
+    now(d.set_public("ann", true)).unwrap();
+    assert_eq!(d.version(), version);
+    now(d.set_public("ann", false)).unwrap();
+    assert!(!d.is_public(ann) && !world.another().is_public(ann));
+    now(d.set_public("ann", true)).unwrap();
+    now(d.remove_account("ann")).unwrap();
+    assert!(!d.is_public(ann) && !world.another().is_public(ann));
+    refused(now(d.set_public("nobody", true)), "nobody");
+}

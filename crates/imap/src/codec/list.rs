@@ -41,6 +41,7 @@ pub struct ListReturn {
     pub subscribed: bool,
     pub children: bool,
     pub special_use: bool,
+    pub myrights: bool,
     pub status: Option<Vec<StatusItem>>,
 }
 
@@ -129,6 +130,8 @@ fn return_options(cursor: &mut Cursor<'_>, returns: &mut ListReturn) -> Parsed<(
             "SUBSCRIBED" => returns.subscribed = true,
             "CHILDREN" => returns.children = true,
             "SPECIAL-USE" => returns.special_use = true,
+            // RFC 8440 §4.
+            "MYRIGHTS" => returns.myrights = true,
             "STATUS" => {
                 c.sp()?;
                 returns.status = Some(status_items(c)?);

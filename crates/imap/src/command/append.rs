@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use yubin_base::{Next, UnixMs};
 use yubin_engine::CommitError;
-use yubin_store::{MailboxId, NewMessage, Quota, Stager, StoreError};
+use yubin_store::{Access, MailboxId, NewMessage, Quota, Rights, Stager, StoreError};
 
 use crate::{
     codec::{
@@ -17,7 +17,7 @@ use crate::{
         set::ranges,
     },
     limits,
-    session::{Mode, Session, reply::Reply},
+    session::{Mode, Session, reach, reply::Reply},
 };
 
 use super::message_limit::save_limit;
@@ -25,6 +25,7 @@ use super::message_limit::save_limit;
 /// An APPEND under way.
 pub(crate) struct Append {
     tag: String,
+    access: Access,
     mailbox: MailboxId,
     quota: Quota,
     done: Vec<NewMessage>,
@@ -51,11 +52,13 @@ pub(crate) async fn start(
 ) -> Next {
     let Some(user) = &session.user else { return Next::Read };
     // RFC 9051 §6.3.12: TRYCREATE, and nothing is created.
-    let Some(mailbox) = user.account.mailbox_named(mailbox).filter(|m| !m.no_select) else {
-        return session.refuse(tag, Reply::try_create(), literal, out);
+    let target = match reach::target(&session.services, user, mailbox).await {
+        Ok(target) => target,
+        Err(reply) => return session.refuse(tag, reply, literal, out),
     };
-    let quota = session.services.quotas.quota(user.id).await;
-    let mut append = Append { tag, mailbox: mailbox.id, quota, done: Vec::new(), octets: 0, current: None };
+    let quota = session.services.quotas.quota(target.access.id()).await;
+    let (access, mailbox) = (target.access, target.mailbox.id);
+    let mut append = Append { tag, access, mailbox, quota, done: Vec::new(), octets: 0, current: None };
     match begin(session, &mut append, head, literal, out) {
         Ok(begun) => begun.then_append(session, append),
         Err(reply) => session.refuse(append.tag, reply, literal, out),
@@ -90,15 +93,12 @@ fn begin(
         return Err(Reply::no(Code::TooBig, "the message is larger than this server takes"));
     }
     let octets = append.octets.saturating_add(literal.octets);
-    if let Some(user) = &session.user {
-        let usage = user.account.state().usage;
-        let messages = usage.messages.saturating_add(append.done.len() as u64 + 1);
-        let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
-        if over(append.quota.octets, usage.octets.saturating_add(octets))
-            || over(append.quota.messages, messages)
-        {
-            return Err(Reply::from(StoreError::OverQuota));
-        }
+    let usage = append.access.state().usage;
+    let messages = usage.messages.saturating_add(append.done.len() as u64 + 1);
+    let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
+    if over(append.quota.octets, usage.octets.saturating_add(octets)) || over(append.quota.messages, messages)
+    {
+        return Err(Reply::from(StoreError::OverQuota));
     }
     session.services.store.room_for(octets)?;
     append.octets = octets;
@@ -177,7 +177,7 @@ async fn take_line(session: &mut Session, input: &[u8], now: UnixMs, out: &mut V
     };
     let Some((start, octets, waits, binary)) = literal_head(line) else {
         let reply = if line.trim_ascii().is_empty() {
-            store(session, *append, now).await
+            store(*append, now).await
         } else {
             return (
                 end + 1,
@@ -205,9 +205,12 @@ async fn finish(session: &mut Session, tag: &str, reply: &Reply, out: &mut Vec<u
 }
 
 /// All messages in one transaction.
-async fn store(session: &mut Session, append: Append, now: UnixMs) -> (String, Reply) {
-    let Some(user) = &session.user else { return (append.tag, Reply::bad("log in first")) };
-    let reply = match user.account.append(append.mailbox, append.done, append.quota, now).await {
+async fn store(append: Append, now: UnixMs) -> (String, Reply) {
+    // The right may be gone by now, since a message takes its time to come in.
+    if let Err(reply) = reach::allowed(append.access.rights_now(append.mailbox), Rights::INSERT) {
+        return (append.tag, reply);
+    }
+    let reply = match append.access.append(append.mailbox, append.done, append.quota, now).await {
         Ok(appended) => match appended.first() {
             // `committed` is the proof that lets us say OK.
             Some(first) => Reply::ok_code(

@@ -1,13 +1,16 @@
 //! CLOSE and UNSELECT. RFC 9051 §6.4.1, §6.4.2 (RFC 3691), RFC 7162 §3.2.8. CLOSE removes messages with `\Deleted` without a word about each.
 
+use yubin_store::Rights;
+
 use crate::session::{reply::Reply, user::Context};
 
 pub(crate) async fn run(cx: &mut Context<'_>, expunge: bool) -> Result<Reply, Reply> {
     let selected = cx.selected()?;
-    let expunged = if expunge && !selected.read_only {
+    // RFC 4314 §4: without `e` nothing is removed, and the mailbox is closed all the same.
+    let expunged = if expunge && !selected.read_only && selected.rights().has(Rights::EXPUNGE) {
         // Only messages this session has been told of; another one may have set their `\Deleted` meanwhile.
         let uids = selected.view.uids(&[(1, selected.view.exists())]);
-        cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await.map(|_| ())
+        selected.access.expunge(selected.id, Some(&uids), false, cx.now).await.map(|_| ())
     } else {
         Ok(())
     };

@@ -10,16 +10,18 @@ use crate::{
 use super::message_limit;
 
 pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) -> Result<Reply, Reply> {
+    // RFC 4314 §4: `r` here, `i` there.
     let selected = cx.selected_to_copy_from()?;
     let seqs = selected.view.find(set, uid, &selected.saved)?;
     let uids = selected.view.uids(&seqs);
     message_limit::check_copy(cx, &seqs)?;
-    let target = cx.mailbox(name).ok_or_else(Reply::try_create)?;
+    let target = cx.target(name).await?;
     if uids.is_empty() {
         return Ok(Reply::ok("there was nothing to copy"));
     }
-    let quota = cx.services.quotas.quota(cx.user.id).await;
-    let copied = cx.user.account.copy(selected.id, &uids, target.id, quota, cx.now).await?;
+    let quota = cx.services.quotas.quota(target.access.id()).await;
+    let copied =
+        selected.access.copy(selected.id, &uids, (&target.access, target.mailbox.id), quota, cx.now).await?;
     Ok(match copy_uid(&copied) {
         Some(code) => Reply::ok_code(code, "copied"),
         None => Reply::ok("there was nothing to copy"),

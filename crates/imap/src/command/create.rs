@@ -1,8 +1,10 @@
 //! CREATE. RFC 9051 §6.3.4, RFC 6154 §3 (USE), RFC 8474 §4.1 (MAILBOXID).
 
+use yubin_store::Rights;
+
 use crate::{
     codec::{Code, request::special_use},
-    session::{reply::Reply, user::Context},
+    session::{reach::not_permitted, reply::Reply, user::Context},
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, name: &str, uses: &[String]) -> Result<Reply, Reply> {
@@ -15,6 +17,11 @@ pub(crate) async fn run(cx: &mut Context<'_>, name: &str, uses: &[String]) -> Re
         }
         _ => return Err(Reply::no(Code::UseAttr, "a mailbox has one special use")),
     };
-    let change = cx.user.account.create_mailbox(name, special_use, cx.now).await?;
+    // RFC 4314 §4: `k` above. What is missing, and what may not be seen, is answered in the same way.
+    let place = cx.place(name).await?.ok_or_else(not_permitted)?;
+    if !place.access.is_owner() && !place.rights_above().has(Rights::CREATE) {
+        return Err(not_permitted());
+    }
+    let change = place.access.create_mailbox(&place.name, special_use, cx.now).await?;
     Ok(Reply::ok_code(Code::MailboxId(change.id.0), "created"))
 }

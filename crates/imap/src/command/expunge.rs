@@ -1,16 +1,18 @@
 //! EXPUNGE and UID EXPUNGE. RFC 9051 §6.4.3, §6.4.9 (RFC 4315). The EXPUNGE responses follow with everything else that changed.
 
-use yubin_store::Flags;
+use yubin_store::{Flags, Rights};
 
 use crate::{
     codec::{Code, Set, set::ranges},
-    session::{reply::Reply, user::Context, view::find_row},
+    session::{reach::allowed, reply::Reply, user::Context, view::find_row},
 };
 
 use super::message_limit;
 
 pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply, Reply> {
     let selected = cx.selected_for_writing()?;
+    // RFC 4314 §4: `e`.
+    allowed(selected.rights(), Rights::EXPUNGE)?;
     let seqs = match set {
         Some(set) => selected.view.find(set, true, &selected.saved)?,
         None => vec![(1, selected.view.exists())],
@@ -18,7 +20,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     // RFC 9738 §3.1: UID EXPUNGE is limited, EXPUNGE is not. Only messages with \Deleted count.
     let (seqs, limited) = match (set, cx.services.options.message_limit) {
         (Some(_), Some(_)) => {
-            let state = cx.user.account.open(selected.id).await?;
+            let state = selected.access.open(selected.id).await?;
             let deleted = |uid| find_row(&state, uid).is_some_and(|now| now.flags.has(Flags::DELETED));
             let rows = selected.view.rows(&seqs).filter(|(_, row, _)| deleted(row.uid));
             message_limit::newest(cx, ranges(rows.map(|(seq, ..)| seq)))
@@ -29,7 +31,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     // Messages the client has not been told of are not removed, even if another session set \Deleted.
     let uids = selected.view.uids(&seqs);
     if !uids.is_empty() {
-        let expunged = cx.user.account.expunge(selected.id, Some(&uids), false, cx.now).await?;
+        let expunged = selected.access.expunge(selected.id, Some(&uids), false, cx.now).await?;
         // RFC 7162 §3.2.7: so that the client need not ask for what it has just done.
         if let Some(modseq) = expunged.modseq.filter(|_| cx.user.enabled.condstore) {
             let reply = Reply::ok_code(Code::HighestModSeq(modseq.0), "expunged");

@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use yubin_store::{FlagChange, FlagOp, Flags, Keyword, Record, Row, StoreFlags, UidSet};
+use yubin_store::{FlagChange, FlagOp, Flags, Keyword, Record, Rights, Row, StoreFlags, UidSet};
 
 use crate::{
     codec::{Set, Writer, fetch::Item, request::FetchModifiers, write::Code},
@@ -98,7 +98,8 @@ pub(crate) async fn run(
     }
     let (seqs, limited) = message_limit::newest(cx, seqs);
     let selected = cx.selected()?;
-    let sets_seen = !selected.read_only && items.iter().any(Item::sets_seen);
+    let sets_seen =
+        !selected.read_only && selected.rights().has(Rights::SEEN) && items.iter().any(Item::sets_seen);
     let needs_record = items.iter().any(Item::needs_record);
     Ok(Outcome::Job(Job::Fetch(Box::new(FetchJob {
         uid,
@@ -253,7 +254,7 @@ impl FetchJob {
         }
         let docs: Vec<_> = batch.iter().map(|(_, row, _)| row.doc).collect();
         let records =
-            if self.needs_record { cx.user.account.records(&docs).await? } else { vec![None; docs.len()] };
+            if self.needs_record { cx.access().records(&docs).await? } else { vec![None; docs.len()] };
         let mailbox = selected.id;
         let seen = if self.sets_seen {
             self.set_seen(cx, mailbox, &batch, &records).await
@@ -261,7 +262,7 @@ impl FetchJob {
             StoreFlags::default()
         };
         // Others may have changed flags meanwhile: what is told with the new modseq is what stands at that modseq.
-        let now = if seen.changed.is_empty() { None } else { Some(cx.user.account.open(mailbox).await?) };
+        let now = if seen.changed.is_empty() { None } else { Some(cx.access().open(mailbox).await?) };
         let dialect = cx.user.dialect();
         if let (Some(now), Some(selected)) = (&now, &mut cx.user.selected) {
             selected.view.tell_keywords(now, &mut Writer::new(cx.out, dialect));
@@ -306,7 +307,7 @@ impl FetchJob {
         }
         let change =
             FlagChange { op: FlagOp::Add, flags: Flags::SEEN, keywords: Vec::new(), unchanged_since: None };
-        let mut seen = cx.user.account.store_flags(mailbox, &uids, &change, cx.now).await.unwrap_or_default();
+        let mut seen = cx.access().store_flags(mailbox, &uids, &change, cx.now).await.unwrap_or_default();
         seen.changed.sort_unstable();
         seen
     }

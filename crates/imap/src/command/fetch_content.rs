@@ -85,7 +85,7 @@ async fn read_piece(
         return Ok(None);
     }
     let end = range.end.min(range.start.saturating_add(limits::BODY_PIECE_OCTETS as u64));
-    let octets = cx.user.account.read(record, range.start..end).await?;
+    let octets = cx.access().read(record, range.start..end).await?;
     if octets.is_empty() {
         return Err(StoreError::Gone);
     }
@@ -108,7 +108,7 @@ pub(super) async fn write(
     };
     if let Some((names, keep)) = &wanted.fields {
         let range = range.start..range.end.min(range.start.saturating_add(limits::HEADER_OCTETS));
-        return match cx.user.account.read(record, range).await {
+        return match cx.access().read(record, range).await {
             Ok(header) => {
                 let fields = select_fields(&header, names, *keep);
                 let cut = clip(0..fields.len() as u64, wanted.partial);
@@ -134,7 +134,7 @@ async fn write_raw(range: Range<u64>, record: &Record, cx: &mut Context<'_>) -> 
         cx.w().raw("\"\"");
         return Written::Whole;
     }
-    match cx.user.account.read(record, range).await {
+    match cx.access().read(record, range).await {
         Ok(text) if text.len() as u64 == octets => {
             cx.w().literal(&text);
             Written::Whole

@@ -2,7 +2,7 @@
 //! Writes nothing. RFC 9051 §6.4.4.
 
 use yubin_formats::charset::Charset;
-use yubin_store::StoreError;
+use yubin_store::{Access, StoreError};
 
 use crate::{
     codec::{search::Key, write::Code},
@@ -22,6 +22,8 @@ use super::{
 /// A search of one mailbox under way.
 pub(crate) struct Finder {
     plan: Plan,
+    /// The account of the mailbox that is searched.
+    access: Access,
     /// A mailbox that is not selected; none: the selected one.
     other: Option<View>,
     /// The next sequence number to look at, and the last.
@@ -37,11 +39,11 @@ impl Finder {
     pub(crate) fn in_selected(cx: &Context<'_>, key: &Key, charset: Charset) -> Result<Self, Reply> {
         let selected = cx.selected_for_reading()?;
         let plan = Plan::new(key, charset, &selected.view, &selected.saved, cx.now);
-        Ok(Self::new(plan, None, selected.view.exists()))
+        Ok(Self::new(plan, selected.access.clone(), None, selected.view.exists()))
     }
 
-    fn new(plan: Plan, other: Option<View>, last: u32) -> Self {
-        Self { plan, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
+    fn new(plan: Plan, access: Access, other: Option<View>, last: u32) -> Self {
+        Self { plan, access, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
     }
 
     /// Looks at the newest messages only, where the keys allow more than one command may look at (RFC 9738 §3.1: those
@@ -72,7 +74,7 @@ impl Finder {
                 Truth::No => false,
                 Truth::Unknown => {
                     bodies += 1;
-                    match self.plan.read_and_look(seq, &row, keywords, cx).await {
+                    match self.plan.read_and_look(seq, &row, keywords, &self.access).await {
                         Ok(matches) => matches,
                         // A message that is gone matches nothing.
                         Err(_) if ghost => false,

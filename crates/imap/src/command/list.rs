@@ -1,8 +1,6 @@
 //! LIST. RFC 9051 §6.3.9 (RFC 5258, RFC 5819, RFC 6154, RFC 3348). Matches patterns in linear time.
 
-use std::collections::BTreeMap;
-
-use yubin_store::{AccountState, MailboxState};
+use yubin_store::Rights;
 
 use crate::{
     codec::{Code, Writer, list::List, request::special_use_attribute},
@@ -10,7 +8,14 @@ use crate::{
     session::{reply::Reply, user::Context},
 };
 
-use super::status::{deleted_octets, push_status};
+use super::{
+    acl,
+    status::{push_status, status_of},
+};
+
+#[path = "list_names.rs"]
+mod names;
+pub(crate) use names::{Entry, Gathered, Names};
 
 pub(crate) async fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Reply> {
     if !list.extended && list.patterns.iter().all(String::is_empty) {
@@ -19,76 +24,41 @@ pub(crate) async fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Repl
         return Ok(Reply::ok("that is all"));
     }
     let patterns = patterns(&list.reference, &list.patterns)?;
-    let state = cx.user.account.state();
-    let names = Names::new(&state);
+    let gathered = Gathered::new(cx, &patterns).await?;
+    let names = Names::new(&gathered);
     let limit = cx.services.options.message_octets_max;
     let rev2 = cx.user.enabled.rev2;
     for (name, entry) in &names.all {
-        let matches = patterns.iter().any(|p| p.matches(name));
+        let matches = patterns.iter().any(|p| p.matches(name) && (!entry.level || p.ends_in_level()));
         let selected = matches && entry.is_selected(list);
         let child =
             list.select.recursive_match && matches && names.below(name).any(|(_, e)| e.is_selected(list));
         if !selected && !child {
             continue;
         }
-        if entry.mailbox.is_none() && !list.select.subscribed && !child {
+        if entry.mailbox.is_none() && !entry.level && !list.select.subscribed && !child {
             continue;
         }
         push_entry(name, entry, &names, list, rev2, child && list.select.recursive_match, &mut cx.w());
-        if let (Some(items), Some(mailbox)) = (&list.returns.status, entry.mailbox)
-            && !mailbox.no_select
+        let Some(found) = entry.reached(name).filter(|found| !found.mailbox.no_select) else { continue };
+        let rights = found.rights();
+        if list.returns.myrights {
+            // RFC 8440 §3: after the LIST response of the same mailbox.
+            acl::push_my_rights(name, rights, &mut cx.w());
+        }
+        if let Some(items) = &list.returns.status
+            && rights.has(Rights::READ)
         {
-            let deleted_octets = deleted_octets(cx, mailbox, items).await?;
-            push_status(mailbox, items, deleted_octets, limit, &mut cx.w());
+            let told = status_of(&found, items).await?;
+            push_status(&told, items, limit, &mut cx.w());
         }
     }
     Ok(Reply::ok("that is all"))
 }
 
 /// One line for a mailbox, as SELECT of IMAP4rev2 has it (RFC 9051 §6.3.2).
-pub(crate) fn push_one(cx: &mut Context<'_>, mailbox: &MailboxState) {
-    cx.w().raw("* LIST () \"/\" ").mailbox(&mailbox.name).raw("\r\n");
-}
-
-/// Everything that has a name: mailboxes, and names that are only subscribed to.
-pub(crate) struct Names<'a> {
-    pub(crate) all: BTreeMap<&'a str, Entry<'a>>,
-}
-
-/// What stands behind a name.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Entry<'a> {
-    pub(crate) mailbox: Option<&'a MailboxState>,
-    pub(crate) subscribed: bool,
-}
-
-impl Entry<'_> {
-    fn is_selected(&self, list: &List) -> bool {
-        let special = self.mailbox.is_some_and(|m| m.special_use.is_some());
-        (!list.select.subscribed || self.subscribed) && (!list.select.special_use || special)
-    }
-}
-
-impl<'a> Names<'a> {
-    pub(crate) fn new(state: &'a AccountState) -> Self {
-        let mut all: BTreeMap<&str, Entry<'_>> = BTreeMap::new();
-        for mailbox in state.mailboxes.values() {
-            all.entry(&mailbox.name).or_default().mailbox = Some(mailbox);
-        }
-        for name in state.subscribed.iter() {
-            all.entry(name).or_default().subscribed = true;
-        }
-        Self { all }
-    }
-    /// What lies below a name.
-    pub(crate) fn below(&self, name: &str) -> impl Iterator<Item = (&&'a str, &Entry<'a>)> {
-        // Everything below begins with `name/`; the octet after `/` is `0`.
-        let (from, to) = (format!("{name}/"), format!("{name}0"));
-        self.all.range::<str, _>((
-            std::ops::Bound::Included(from.as_str()),
-            std::ops::Bound::Excluded(to.as_str()),
-        ))
-    }
+pub(crate) fn push_one(cx: &mut Context<'_>, name: &str) {
+    cx.w().raw("* LIST () \"/\" ").mailbox(name).raw("\r\n");
 }
 
 fn push_entry(
@@ -115,7 +85,7 @@ fn push_entry(
     if (list.select.subscribed || list.returns.subscribed) && entry.subscribed {
         attribute("\\Subscribed", w);
     }
-    if let Some(special_use) = entry.mailbox.and_then(|m| m.special_use) {
+    if let Some(special_use) = entry.special_use() {
         attribute(special_use_attribute(special_use), w);
     }
     w.raw(") \"/\" ").mailbox(name);
@@ -175,6 +145,19 @@ impl Pattern {
             return Err(Reply::no(Code::Limit, "the pattern has too many wildcards"));
         }
         Ok(Self { steps })
+    }
+
+    /// Whether it ends in `%`: then levels that are no mailboxes are listed too (RFC 9051 §6.3.9).
+    pub(crate) fn ends_in_level(&self) -> bool {
+        self.steps.last() == Some(&Step::Level)
+    }
+
+    /// Whether it may match a name that begins with this one, or the name itself.
+    pub(crate) fn may_reach(&self, name: &str) -> bool {
+        let octet = |step: &Step| if let Step::Octet(octet) = step { Some(*octet) } else { None };
+        let literal: Vec<u8> = self.steps.iter().map_while(octet).collect();
+        let below = literal.strip_prefix(name.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+        below || (literal.len() < self.steps.len() && name.as_bytes().starts_with(&literal))
     }
 
     /// Whether a name matches. Follows every way at once, so that the time is the product of the lengths at most.
@@ -270,6 +253,22 @@ mod tests {
             ("*o%x", "foo/boo"),
         ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn patterns_reach_names_that_begin_alike() {
+        for (pattern, reaches) in [
+            ("*", true),
+            ("%", true),
+            ("Other*", true),
+            ("Other Users", true),
+            ("Other Users/x/%", true),
+            ("Other", false),
+            ("Other Users 2/*", false),
+            ("INBOX/*", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).unwrap().may_reach("Other Users"), reaches, "{pattern}");
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) fn run(cx: &mut Context<'_>, reference: &str, pattern: &str) -> Resul
         return Ok(Reply::ok("that is all"));
     }
     let patterns = patterns(reference, &[pattern.to_owned()])?;
-    let state = cx.user.account.state();
+    let state = cx.user.own.state();
     // Name, and whether it is itself subscribed to.
     let mut listed: BTreeMap<&str, bool> = BTreeMap::new();
     for name in state.subscribed.iter() {

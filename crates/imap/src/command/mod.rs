@@ -1,6 +1,7 @@
 //! One file per command. This one finds the file: whether the session's state permits the command (RFC 9051 §6), what it answers, and
 //! what else the client is told before the answer.
 
+mod acl;
 pub(crate) mod append;
 pub(crate) mod authenticate;
 pub(crate) mod capability;

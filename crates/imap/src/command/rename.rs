@@ -1,15 +1,22 @@
 //! RENAME. RFC 9051 §6.3.6.
 
+use yubin_store::Rights;
+
 use crate::{
     codec::Code,
-    session::{reply::Reply, user::Context},
+    session::{reach::not_permitted, reply::Reply, user::Context},
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, from: &str, to: &str) -> Result<Reply, Reply> {
-    let Some(mailbox) = cx.user.account.mailbox_named(from) else {
-        return Err(Reply::no(Code::NonExistent, "there is no such mailbox"));
-    };
-    let to = to.strip_suffix('/').unwrap_or(to);
-    cx.user.account.rename_mailbox(&mailbox, to, cx.now).await?;
+    // RFC 4314 §4: `x` on the mailbox, `k` above its new name.
+    let from = cx.reach(from, Rights::DELETE_MAILBOX).await?;
+    let to = cx.place(to.strip_suffix('/').unwrap_or(to)).await?.ok_or_else(not_permitted)?;
+    if !to.access.is_owner() && !to.rights_above().has(Rights::CREATE) {
+        return Err(not_permitted());
+    }
+    if to.access.id() != from.access.id() {
+        return Err(Reply::no(Code::Cannot, "a mailbox stays in its account"));
+    }
+    from.access.rename_mailbox(&from.mailbox, &to.name, cx.now).await?;
     Ok(Reply::ok("renamed"))
 }

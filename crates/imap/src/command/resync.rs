@@ -38,7 +38,7 @@ pub(super) async fn tell_vanished(
     known: Option<&Set>,
     matched: Option<&(Set, Set)>,
 ) -> Result<(), Reply> {
-    let log = cx.user.account.log(ModSeq(since)).await?;
+    let log = cx.access().log(ModSeq(since)).await?;
     let selected = cx.selected()?;
     let last = selected.view.told().uid_next.0.saturating_sub(1);
     let known = match known {

@@ -40,7 +40,7 @@ pub(crate) struct SearchJob {
 }
 
 pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) -> Result<Outcome, Reply> {
-    cx.selected()?;
+    cx.selected_for_reading()?;
     let asks_modseq = search.key.asks_modseq();
     let charset = find::charset(search.charset.as_deref())?;
     let mut finder = Finder::in_selected(cx, &search.key, charset)?;

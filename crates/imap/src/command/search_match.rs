@@ -9,12 +9,12 @@ use yubin_formats::{
     fold_for_search,
     mail::{PartKind, Structure, StructurePart, TextReader, decode_header, fields},
 };
-use yubin_store::{Keyword, Record, Row, StoreError, UidSet};
+use yubin_store::{Access, Keyword, Record, Row, StoreError, UidSet};
 
 use crate::{
     codec::{date::Day, search::Key, set::both},
     limits,
-    session::{user::Context, view::View},
+    session::view::View,
 };
 
 use super::folded;
@@ -109,20 +109,20 @@ impl Plan {
         seq: u32,
         row: &Row,
         keywords: &[Keyword],
-        cx: &Context<'_>,
+        access: &Access,
     ) -> Result<bool, StoreError> {
-        let record = cx.user.account.record(row.doc).await?;
+        let record = access.record(row.doc).await?;
         let sent = Day::of_header(quoted(record.staged.envelope.get(1..).unwrap_or_default()));
         let sent = sent.or(record.staged.sent_date.map(Day::of)).map(|day| day.0);
         let mut content = Content { sent: Some(sent), ..Content::default() };
         let known = |content: &Content| self.test.look(seq, row, keywords, Some(content));
         if let Truth::Unknown = known(&content) {
             let structure = Structure::decode(&record.staged.structure);
-            content.header = Some(read_header(&record, structure.as_ref(), cx).await?);
+            content.header = Some(read_header(&record, structure.as_ref(), access).await?);
             if let Truth::Unknown = known(&content) {
                 let mut sought = BTreeMap::new();
                 self.test.texts(&mut sought);
-                content.found = Some(search_text(&record, structure.as_ref(), sought, cx).await?);
+                content.found = Some(search_text(&record, structure.as_ref(), sought, access).await?);
             }
         }
         Ok(known(&content) == Truth::Yes)
@@ -279,10 +279,10 @@ fn quoted(rendered: &[u8]) -> &[u8] {
 async fn read_header(
     record: &Record,
     structure: Option<&Structure>,
-    cx: &Context<'_>,
+    access: &Access,
 ) -> Result<Vec<(Vec<u8>, String)>, StoreError> {
     let end = structure.map_or(record.size_octets(), |s| record.prefix.len() as u64 + s.root.body_start);
-    let block = cx.user.account.read(record, 0..end.min(limits::HEADER_OCTETS)).await?;
+    let block = access.read(record, 0..end.min(limits::HEADER_OCTETS)).await?;
     Ok(decoded_fields(&block))
 }
 
@@ -295,7 +295,7 @@ async fn search_text(
     record: &Record,
     structure: Option<&Structure>,
     mut sought: BTreeMap<String, Found>,
-    cx: &Context<'_>,
+    access: &Access,
 ) -> Result<BTreeMap<String, Found>, StoreError> {
     let Some(structure) = structure else { return Ok(sought) };
     let prefix = record.prefix.len() as u64;
@@ -307,7 +307,7 @@ async fn search_text(
         parts.extend(part.children.iter().rev().map(|child| (child, inner)));
         if part.header_start > structure.root.header_start || is_message {
             let end = part.body_start.min(part.header_start + limits::HEADER_OCTETS);
-            let block = cx.user.account.read(record, part.header_start + prefix..end + prefix).await?;
+            let block = access.read(record, part.header_start + prefix..end + prefix).await?;
             for (_, value) in decoded_fields(&block) {
                 // The header of a message inside is part of the body of the message around it.
                 mark(&mut sought, &value, |found| {
@@ -317,7 +317,7 @@ async fn search_text(
             }
         }
         if part.is_text() {
-            search_part(record, part, prefix, longest, &mut sought, cx).await?;
+            search_part(record, part, prefix, longest, &mut sought, access).await?;
         }
     }
     Ok(sought)
@@ -330,7 +330,7 @@ async fn search_part(
     prefix: u64,
     longest: usize,
     sought: &mut BTreeMap<String, Found>,
-    cx: &Context<'_>,
+    access: &Access,
 ) -> Result<(), StoreError> {
     let mut reader = TextReader::new(part, usize::try_from(limits::SEARCH_PART_OCTETS).unwrap_or(usize::MAX));
     let (mut at, end) = (part.body_start + prefix, part.body_end + prefix);
@@ -338,7 +338,7 @@ async fn search_part(
     let mut wants_more = true;
     while at < end && wants_more {
         let to = end.min(at + limits::BODY_PIECE_OCTETS as u64);
-        wants_more = reader.push(&cx.user.account.read(record, at..to).await?, &mut text);
+        wants_more = reader.push(&access.read(record, at..to).await?, &mut text);
         at = to;
         if wants_more && at < end {
             look_in_window(&mut window, &mut text, longest, sought);

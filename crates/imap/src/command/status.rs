@@ -1,52 +1,51 @@
 //! STATUS. RFC 9051 §6.3.11; RFC 7162 §3.1.7 (HIGHESTMODSEQ), RFC 8438 (SIZE), RFC 7889 (APPENDLIMIT), RFC 8474 (MAILBOXID), RFC 9208 (DELETED-STORAGE).
-//! Counts are kept; only DELETED-STORAGE opens a mailbox.
 
-use yubin_store::{Flags, MailboxState};
+use std::sync::Arc;
+
+use yubin_store::{Flags, MailboxState, Rights};
 
 use crate::{
-    codec::{Code, Writer, request::StatusItem},
-    session::{reply::Reply, user::Context},
+    codec::{Writer, request::StatusItem},
+    session::{reach::Reached, reply::Reply, user::Context},
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, name: &str, items: &[StatusItem]) -> Result<Reply, Reply> {
-    let Some(mailbox) = cx.user.account.mailbox_named(name) else {
-        return Err(Reply::no(Code::NonExistent, "there is no such mailbox"));
-    };
-    if mailbox.no_select {
-        return Err(Reply::no(Code::Cannot, "this name only holds others"));
-    }
+    let found = cx.reach(name, Rights::READ).await?.selectable()?;
     // RFC 7162 §3.1: asking for it enables CONDSTORE.
     cx.user.enabled.condstore |= items.contains(&StatusItem::HighestModSeq);
     let limit = cx.services.options.message_octets_max;
-    let deleted_octets = deleted_octets(cx, &mailbox, items).await?;
-    push_status(&mailbox, items, deleted_octets, limit, &mut cx.w());
+    let status = status_of(&found, items).await?;
+    push_status(&status, items, limit, &mut cx.w());
     Ok(Reply::ok("that is all"))
 }
 
-/// DELETED-STORAGE (RFC 9208 §4.1.4): the one item that is not counted but added up. Opens the mailbox only if it must.
-pub(crate) async fn deleted_octets(
-    cx: &Context<'_>,
-    mailbox: &MailboxState,
-    items: &[StatusItem],
-) -> Result<u64, Reply> {
-    if !items.contains(&StatusItem::DeletedStorage) || mailbox.counts.deleted == 0 {
-        return Ok(0);
+/// What is told of a mailbox.
+pub(crate) struct Told {
+    name: String,
+    mailbox: Arc<MailboxState>,
+    deleted_octets: u64,
+}
+
+/// Looks up what is asked. Counts are kept; a mailbox is opened only for DELETED-STORAGE (RFC 9208 §4.1.4), which is added up, and
+/// for UNSEEN of those who have a `\Seen` of their own.
+pub(crate) async fn status_of(found: &Reached, items: &[StatusItem]) -> Result<Told, Reply> {
+    let mut mailbox = Arc::clone(&found.mailbox);
+    let own_seen = !found.access.is_owner() && items.contains(&StatusItem::Unseen);
+    let deleted = items.contains(&StatusItem::DeletedStorage) && mailbox.counts.deleted > 0;
+    if own_seen || deleted {
+        mailbox = found.access.open(mailbox.id).await?;
     }
-    let opened = cx.user.account.open(mailbox.id).await?;
-    let rows = opened.pages.iter().flat_map(|pages| pages.iter()).flat_map(|page| &page.rows);
-    Ok(rows.filter(|row| row.flags.has(Flags::DELETED)).map(|row| u64::from(row.size_octets)).sum())
+    let rows = mailbox.pages.iter().flat_map(|pages| pages.iter()).flat_map(|page| &page.rows);
+    let gone = rows.filter(|row| deleted && row.flags.has(Flags::DELETED));
+    let deleted_octets = gone.map(|row| u64::from(row.size_octets)).sum();
+    Ok(Told { name: found.name.clone(), mailbox, deleted_octets })
 }
 
 /// `* STATUS name (...)`
-pub(crate) fn push_status(
-    mailbox: &MailboxState,
-    items: &[StatusItem],
-    deleted_octets: u64,
-    append_limit: u64,
-    w: &mut Writer<'_>,
-) {
+pub(crate) fn push_status(told: &Told, items: &[StatusItem], append_limit: u64, w: &mut Writer<'_>) {
+    let Told { name, mailbox, deleted_octets } = told;
     let counts = &mailbox.counts;
-    w.raw("* STATUS ").mailbox(&mailbox.name).raw(" (");
+    w.raw("* STATUS ").mailbox(name).raw(" (");
     for (n, item) in items.iter().enumerate() {
         w.raw(if n > 0 { " " } else { "" });
         match item {
@@ -57,7 +56,7 @@ pub(crate) fn push_status(
             StatusItem::Unseen => w.raw("UNSEEN ").number(counts.unseen),
             StatusItem::Size => w.raw("SIZE ").number(counts.octets),
             StatusItem::Deleted => w.raw("DELETED ").number(counts.deleted),
-            StatusItem::DeletedStorage => w.raw("DELETED-STORAGE ").number(deleted_octets),
+            StatusItem::DeletedStorage => w.raw("DELETED-STORAGE ").number(*deleted_octets),
             StatusItem::HighestModSeq => w.raw("HIGHESTMODSEQ ").number(mailbox.highest_modseq.0.max(1)),
             StatusItem::AppendLimit => w.raw("APPENDLIMIT ").number(append_limit),
             StatusItem::MailboxId => w.raw("MAILBOXID (M").number(mailbox.id.0).raw(")"),

@@ -1,10 +1,11 @@
 //! STORE and UID STORE. RFC 9051 §6.4.6, §6.4.9; RFC 7162 §3.1.3 (UNCHANGEDSINCE).
 
-use yubin_store::{FlagChange, FlagOp, Flags, KeywordBits, MailboxState, ModSeq, Row, StoreFlags};
+use yubin_store::{FlagChange, FlagOp, Flags, KeywordBits, MailboxState, ModSeq, Rights, Row, StoreFlags};
 
 use crate::{
     codec::{Code, Set, request::StoreArguments, set::ranges},
     session::{
+        reach::{allowed, not_permitted},
         reply::Reply,
         user::Context,
         view::{Known, find_row},
@@ -21,6 +22,7 @@ pub(crate) async fn run(
 ) -> Result<Reply, Reply> {
     let selected = cx.selected_for_writing()?;
     let mailbox = selected.id;
+    permitted(selected.rights(), arguments)?;
     let seqs = selected.view.find(set, uid, &selected.saved)?;
     let (seqs, limited) = message_limit::newest(cx, seqs);
     let selected = cx.selected()?;
@@ -37,10 +39,10 @@ pub(crate) async fn run(
     let mut stored = if uids.is_empty() {
         StoreFlags::default()
     } else {
-        cx.user.account.store_flags(mailbox, &uids, &change, cx.now).await?
+        cx.access().store_flags(mailbox, &uids, &change, cx.now).await?
     };
     stored.modified.sort_unstable();
-    let state = cx.user.account.open(mailbox).await?;
+    let state = cx.access().open(mailbox).await?;
     answer(cx, &seqs, &state, arguments, &stored)?;
     if !stored.modified.is_empty() {
         let selected = cx.selected()?;
@@ -54,6 +56,17 @@ pub(crate) async fn run(
         return Err(Reply::no(Code::ExpungeIssued, "some of the messages are gone"));
     }
     Ok(message_limit::tell(cx, Reply::ok("stored"), limited))
+}
+
+/// RFC 4314 §4: `s` for `\Seen`, `t` for `\Deleted`, `w` for the others. One flag that may be changed is enough; the others stay.
+fn permitted(rights: Rights, arguments: &StoreArguments) -> Result<(), Reply> {
+    allowed(rights, Rights::READ)?;
+    let asked = match arguments.op {
+        FlagOp::Replace => Rights::of_flags(Flags::ALL).with(Rights::WRITE),
+        _ if arguments.flags.keywords.is_empty() => Rights::of_flags(arguments.flags.flags),
+        _ => Rights::of_flags(arguments.flags.flags).with(Rights::WRITE),
+    };
+    if asked.is_empty() || rights.has_any(asked) { Ok(()) } else { Err(not_permitted()) }
 }
 
 /// Tells the flags as they are now, unless the client wants to hear nothing; remembers what the client knows.

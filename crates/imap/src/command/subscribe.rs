@@ -1,15 +1,17 @@
 //! SUBSCRIBE and UNSUBSCRIBE. RFC 9051 §6.3.7, §6.3.8.
 
-use crate::{
-    codec::Code,
-    session::{reply::Reply, user::Context},
-};
+use yubin_store::Rights;
+
+use crate::session::{reply::Reply, user::Context};
 
 pub(crate) async fn run(cx: &mut Context<'_>, name: &str, subscribe: bool) -> Result<Reply, Reply> {
     let name = name.strip_suffix('/').unwrap_or(name);
-    if subscribe && cx.user.account.mailbox_named(name).is_none() {
-        return Err(Reply::no(Code::NonExistent, "there is no such mailbox"));
+    if subscribe {
+        // RFC 4314 §4: `l`. Subscriptions are the user's own, wherever the mailbox is.
+        let found = cx.reach(name, Rights::LOOKUP).await?;
+        cx.user.own.subscribe(&found.name, true).await?;
+    } else {
+        cx.user.own.subscribe(name, false).await?;
     }
-    cx.user.account.subscribe(name, subscribe).await?;
     Ok(Reply::ok(if subscribe { "subscribed" } else { "no longer subscribed" }))
 }

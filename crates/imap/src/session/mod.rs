@@ -2,6 +2,7 @@
 //! the session knows between them. Has no socket, clock or task. RFC 9051 §3 (states), §5.
 
 mod frames;
+pub(crate) mod reach;
 pub(crate) mod reply;
 pub(crate) mod user;
 pub(crate) mod view;
@@ -151,7 +152,7 @@ impl Protocol for Session {
     async fn wake(&mut self) {
         match (&self.mode, &self.user) {
             (Mode::Idle(_), Some(user)) if user.selected.is_some() => {
-                user.account.changed(user.looked_at).await
+                user.access().changed(user.looked_at).await
             }
             _ => std::future::pending().await,
         }

@@ -54,6 +54,7 @@ impl From<StoreError> for Reply {
             StoreError::MailboxExists => Self::no(Code::AlreadyExists, "the mailbox exists already"),
             StoreError::BadName(why) | StoreError::Cannot(why) => Self::no(Code::Cannot, *why),
             StoreError::Limit(why) => Self::no(Code::Limit, *why),
+            StoreError::NoPermission => super::reach::not_permitted(),
             StoreError::OverQuota => Self::no(Code::OverQuota, "the account is full"),
             StoreError::Gone => Self::no(Code::ExpungeIssued, "the message is gone"),
             StoreError::Commit(CommitError::TooLarge) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use yubin_base::{AccountId, UnixMs};
-use yubin_store::{Account, MailboxId, MailboxState, ModSeq, StoreError, UidSet};
+use yubin_store::{Access, Account, MailboxId, MailboxState, ModSeq, Rights, StoreError, UidSet};
 
 use crate::{
     ImapServices,
@@ -11,17 +11,19 @@ use crate::{
 };
 
 use super::{
+    reach::allowed,
     reply::Reply,
     view::{Known, Permits, View},
 };
 
 /// Somebody who has logged in.
 pub(crate) struct User {
-    pub(crate) account: Arc<Account>,
+    /// The user's own account. What concerns the selected mailbox goes to [`Selected::access`].
+    pub(crate) own: Access,
     pub(crate) id: AccountId,
     pub(crate) enabled: Enabled,
     pub(crate) selected: Option<Selected>,
-    /// The account's modseq when the selected mailbox was looked at last.
+    /// The modseq of the selected mailbox's account when the selected mailbox was looked at last.
     pub(crate) looked_at: ModSeq,
 }
 
@@ -38,9 +40,13 @@ pub(crate) struct Enabled {
 
 /// The selected mailbox.
 pub(crate) struct Selected {
+    /// Its account, which need not be the user's own.
+    pub(crate) access: Access,
     pub(crate) id: MailboxId,
     pub(crate) view: View,
     pub(crate) read_only: bool,
+    /// It was deleted, or may not be read any more: to this session it stays empty.
+    pub(crate) lost: bool,
     /// The result of the last SEARCH that saved it (RFC 5182).
     pub(crate) saved: UidSet,
 }
@@ -70,31 +76,24 @@ impl Context<'_> {
             selected if selected.read_only => {
                 Err(Reply::no(crate::codec::Code::ReadOnly, "the mailbox was opened read-only"))
             }
-            selected if !self.is_there(selected) => Err(mailbox_gone()),
+            selected if !selected.is_there() => Err(mailbox_gone()),
             selected => Ok(selected),
         }
     }
-    /// The selected mailbox, if there are still messages to take from it.
+    /// The selected mailbox, if there are still messages to take from it, and the user may (RFC 4314 §4: `r`).
     pub(crate) fn selected_to_copy_from(&self) -> Result<&Selected, Reply> {
         match self.selected()? {
-            selected if !self.is_there(selected) => Err(mailbox_gone()),
-            selected => Ok(selected),
+            selected if !selected.is_there() => Err(mailbox_gone()),
+            selected => allowed(selected.rights(), Rights::READ).map(|()| selected),
         }
     }
-    /// The selected mailbox, if it can be read: one that was deleted can, as long as the client has not been told.
+    /// The selected mailbox, if it can be read (RFC 4314 §4: `r`): one that was deleted can, as long as the client has not been told.
     pub(crate) fn selected_for_reading(&self) -> Result<&Selected, Reply> {
         match self.selected()? {
-            selected if selected.view.exists() == 0 && !self.is_there(selected) => Err(mailbox_gone()),
-            selected => Ok(selected),
+            selected if !selected.is_there() && selected.view.exists() == 0 => Err(mailbox_gone()),
+            selected if !selected.is_there() => Ok(selected),
+            selected => allowed(selected.rights(), Rights::READ).map(|()| selected),
         }
-    }
-    /// Whether the mailbox still exists.
-    fn is_there(&self, selected: &Selected) -> bool {
-        self.user.account.state().mailboxes.contains_key(&selected.id)
-    }
-    /// A mailbox by name, if it holds messages.
-    pub(crate) fn mailbox(&self, name: &str) -> Option<Arc<MailboxState>> {
-        self.user.account.mailbox_named(name).filter(|m| !m.no_select)
     }
 }
 
@@ -107,9 +106,30 @@ pub(crate) fn not_selected() -> Reply {
     Reply::bad("no mailbox is selected")
 }
 
+impl Selected {
+    /// What the user may do with it now.
+    pub(crate) fn rights(&self) -> Rights {
+        self.access.rights_now(self.id)
+    }
+    /// Whether the mailbox still exists.
+    fn is_there(&self) -> bool {
+        self.access.state().mailboxes.contains_key(&self.id)
+    }
+}
+
 impl User {
     pub(crate) fn new(account: Arc<Account>, id: AccountId) -> Self {
-        Self { account, id, enabled: Enabled::default(), selected: None, looked_at: ModSeq::default() }
+        Self {
+            own: Access::owner(account),
+            id,
+            enabled: Enabled::default(),
+            selected: None,
+            looked_at: ModSeq::default(),
+        }
+    }
+    /// The account of the selected mailbox, or the user's own.
+    pub(crate) fn access(&self) -> &Access {
+        self.selected.as_ref().map_or(&self.own, |selected| &selected.access)
     }
     pub(crate) fn dialect(&self) -> Dialect {
         Dialect { utf8: self.enabled.rev2, uid_only: self.enabled.uid_only }
@@ -119,22 +139,26 @@ impl User {
     pub(crate) async fn sync(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) {
         let dialect = self.dialect();
         let Some(selected) = &mut self.selected else { return };
-        let state = self.account.state();
+        let state = selected.access.state();
         let nothing_new = state.modseq == self.looked_at && !(expunge && selected.view.has_ghosts());
         if nothing_new {
             return;
         }
         let now = match state.mailboxes.get(&selected.id) {
+            _ if selected.lost => Err(StoreError::NoMailbox),
+            // Whoever may not read it any more has lost it.
+            Some(mailbox) if !selected.access.rights(mailbox).has(Rights::READ) => Err(StoreError::NoMailbox),
             Some(mailbox) if mailbox.highest_modseq == selected.view.told().highest_modseq => {
                 Ok(Arc::clone(selected.view.told()))
             }
-            Some(_) => self.account.open(selected.id).await,
+            Some(_) => selected.access.open(selected.id).await,
             None => Err(StoreError::NoMailbox),
         };
         let now = match now {
             Ok(now) => now,
             // Deleted under the session's feet: to it, every message is gone.
             Err(StoreError::NoMailbox | StoreError::NoAccount) => {
+                selected.lost = true;
                 let told = selected.view.told();
                 Arc::new(MailboxState {
                     pages: Some(Arc::from([])),

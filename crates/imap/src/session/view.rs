@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use yubin_store::{Flags, KeywordBits, MailboxState, Page, Row, Uid, UidSet, diff};
+use yubin_store::{Flags, KeywordBits, MailboxState, Page, Rights, Row, Uid, UidSet, diff};
 
 use crate::codec::{
     set::{STAR, Set, both, ranges, resolve},
@@ -15,6 +15,8 @@ use super::reply::Reply;
 /// The client's view: a state of the mailbox it was told of, and messages gone from it that it still counts.
 pub(crate) struct View {
     told: Arc<MailboxState>,
+    /// What the user may do with the mailbox: which flags are told as permanent.
+    rights: Rights,
     /// How many messages the pages before each page hold.
     starts: Vec<u32>,
     /// Messages of `told`.
@@ -54,12 +56,18 @@ impl View {
         let mut view = Self {
             keywords_told: state.keywords.len(),
             told: state,
+            rights: Rights::ALL,
             starts: Vec::new(),
             messages: 0,
             ghosts: Vec::new(),
         };
         view.count();
         view
+    }
+    /// As somebody with these rights sees it.
+    pub(crate) fn with_rights(mut self, rights: Rights) -> Self {
+        self.rights = rights;
+        self
     }
     fn count(&mut self) {
         self.starts.clear();
@@ -245,7 +253,7 @@ impl View {
         if state.keywords.len() > self.keywords_told {
             self.keywords_told = state.keywords.len();
             push_flags(state, w);
-            push_permanent_flags(state, false, w);
+            push_permanent_flags(state, self.rights, w);
         }
     }
 
@@ -305,16 +313,19 @@ pub(crate) fn push_flags(state: &MailboxState, w: &mut Writer<'_>) {
     w.raw(")\r\n");
 }
 
-/// `* OK [PERMANENTFLAGS (...)]`: none when read-only.
-pub(crate) fn push_permanent_flags(state: &MailboxState, read_only: bool, w: &mut Writer<'_>) {
+/// `* OK [PERMANENTFLAGS (...)]`: those that the user may change (RFC 4314 §4); none when read-only.
+pub(crate) fn push_permanent_flags(state: &MailboxState, rights: Rights, w: &mut Writer<'_>) {
     w.raw("* OK [PERMANENTFLAGS (");
-    if !read_only {
-        push_all_flags(state, w);
+    let system = FLAGS.into_iter().filter(|(flag, _)| rights.has(Rights::of_flags(*flag)));
+    let mut texts: Vec<&str> = system.map(|(_, text)| text).collect();
+    if rights.has(Rights::WRITE) {
+        texts.extend(state.keywords.iter().map(|k| k.as_str()));
         if state.keywords.len() < yubin_store::limits::KEYWORDS_PER_MAILBOX {
-            w.raw(" \\*");
+            texts.push("\\*");
         }
     }
-    w.raw(if read_only { ")] read-only\r\n" } else { ")] flags that are kept\r\n" });
+    w.raw(&texts.join(" "));
+    w.raw(if texts.is_empty() { ")] read-only\r\n" } else { ")] flags that are kept\r\n" });
 }
 
 fn push_all_flags(state: &MailboxState, w: &mut Writer<'_>) {
@@ -329,7 +340,7 @@ fn push_all_flags(state: &MailboxState, w: &mut Writer<'_>) {
 pub(crate) fn push_selected(view: &View, read_only: bool, recent: bool, w: &mut Writer<'_>) {
     let state = view.told();
     push_flags(state, w);
-    push_permanent_flags(state, read_only, w);
+    push_permanent_flags(state, if read_only { Rights::NONE } else { view.rights }, w);
     w.raw("* ").number(view.exists()).raw(" EXISTS\r\n");
     if recent {
         w.raw("* 0 RECENT\r\n");

@@ -9,14 +9,22 @@ use yubin_base::{
     sasl::{AuthFailure, Authenticated, Authenticator, SaslContext, SaslExchange, SaslStep},
 };
 use yubin_engine::memory::{Faults, MemoryEngine};
-use yubin_imap::{ImapOptions, ImapServices, Quotas, Session};
-use yubin_store::{Account, Flags, NewMessage, Quota, Store, StoreOptions};
+use yubin_imap::{ImapOptions, ImapServices, People, Person, Quotas, Session};
+use yubin_store::{Account, AclChange, Flags, NewMessage, Quota, Rights, Store, StoreOptions, Who};
 use yubin_testkit::{
     SimRandom, block_on,
     transcript::{START, Subject},
 };
 
 pub const ANN: AccountId = AccountId(1);
+/// Everybody who can log in: name, account, and whether the account is public. `zoe` is of another domain.
+pub const EVERYBODY: [(&str, AccountId, bool); 5] = [
+    ("ann@example.test", ANN, false),
+    ("bob@example.test", AccountId(2), false),
+    ("eve@example.test", AccountId(4), false),
+    ("zoe@else.test", AccountId(5), false),
+    ("team@example.test", AccountId(6), true),
+];
 
 pub struct World {
     pub engine: MemoryEngine,
@@ -29,7 +37,9 @@ impl World {
     pub fn new() -> Self {
         let engine = MemoryEngine::new();
         let store = store(&engine);
-        block_on(store.create_account(ANN, START)).unwrap();
+        for (_, id, _) in EVERYBODY {
+            block_on(store.create_account(id, START)).unwrap();
+        }
         let options = ImapOptions {
             message_octets_max: 1_000_000,
             product: ("Yubin".into(), "1".into()),
@@ -42,8 +52,31 @@ impl World {
         block_on(self.store.account(ANN)).unwrap()
     }
 
+    pub fn account_of(&self, name: &str) -> Arc<Account> {
+        block_on(self.store.account(person(name).unwrap().id)).unwrap()
+    }
+
+    /// Gives rights: an identifier of RFC 4314, or one with `-` before it.
+    pub fn acl(&self, owner: &str, mailbox: &str, identifier: &str, rights: &str) {
+        let account = self.account_of(owner);
+        let (negative, identifier) = match identifier.strip_prefix('-') {
+            Some(identifier) => (true, identifier),
+            None => (false, identifier),
+        };
+        let who = match identifier {
+            "anyone" => Who::Anyone,
+            name => Who::Account(person(name).unwrap().id),
+        };
+        let mailbox = account.mailbox_named(mailbox).unwrap().id;
+        let rights = AclChange::Replace(Rights::parse(rights).unwrap());
+        block_on(self.store.set_acl(&account, mailbox, (who, negative), rights, START)).unwrap();
+    }
+
     pub fn append(&self, mailbox: &str, octets: &[u8], now: UnixMs) {
-        let account = self.account();
+        self.append_to(&self.account(), mailbox, octets, now);
+    }
+
+    pub fn append_to(&self, account: &Account, mailbox: &str, octets: &[u8], now: UnixMs) {
         let mut stager = self.store.stager();
         octets.chunks(100_000).for_each(|piece| stager.write(piece).unwrap());
         let message = NewMessage {
@@ -75,8 +108,9 @@ impl World {
         };
         Arc::new(ImapServices {
             store: self.store.clone(),
-            authenticator: Arc::new(People),
+            authenticator: Arc::new(Logins),
             quotas: Arc::new(OneQuota(Arc::clone(&self.quota))),
+            people: Arc::new(Neighbours),
             options,
         })
     }
@@ -102,6 +136,29 @@ impl Quotas for OneQuota {
     fn quota(&self, _: AccountId) -> BoxFuture<'_, Quota> {
         let quota = *self.0.lock().unwrap();
         Box::pin(std::future::ready(quota))
+    }
+}
+
+/// The directory: whoever is in one domain are neighbours.
+struct Neighbours;
+
+fn person(identifier: &str) -> Option<Person> {
+    let known = EVERYBODY
+        .into_iter()
+        .find(|(name, ..)| *name == identifier || name.split_once('@').unwrap().0 == identifier);
+    known.map(|(name, id, public)| Person { id, address: name.to_owned(), public })
+}
+
+impl People for Neighbours {
+    fn find(&self, identifier: &str) -> Option<Person> {
+        person(identifier)
+    }
+    fn person(&self, id: AccountId) -> Option<Person> {
+        EVERYBODY.into_iter().find(|(_, known, _)| *known == id).and_then(|(name, ..)| person(name))
+    }
+    fn neighbours(&self, one: AccountId, other: AccountId) -> bool {
+        let domain = |id| self.person(id).map(|p| p.address.split_once('@').unwrap().1.to_owned());
+        domain(one).is_some() && domain(one) == domain(other)
     }
 }
 
@@ -148,6 +205,31 @@ impl Subject for World {
             }
             "message-limit" => self.options.message_limit = Some(rest.parse().unwrap()),
             "save-limit" => self.options.save_limit = Some(rest.parse().unwrap()),
+            // given acl ann INBOX bob lrs
+            "acl" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                self.acl(words[0], words[1], words[2], words.get(3).unwrap_or(&""));
+            }
+            // given messages-of ann INBOX 3
+            "messages-of" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                for n in 1..=words[2].parse().unwrap() {
+                    let text = format!(
+                        "Subject: Message {n}\r\nFrom: bob@example.test\r\n\r\nThis is message {n}.\r\n"
+                    );
+                    self.append_to(
+                        &self.account_of(words[0]),
+                        words[1],
+                        text.as_bytes(),
+                        START.plus_ms(n * 86_400_000),
+                    );
+                }
+            }
+            // given mailbox-of ann Work
+            "mailbox-of" => {
+                let (owner, name) = rest.split_once(' ').unwrap();
+                block_on(self.account_of(owner).create_mailbox(name, None, START)).unwrap();
+            }
             "quota-octets" => self.quota.lock().unwrap().octets = Some(rest.parse().unwrap()),
             "quota-messages" => self.quota.lock().unwrap().messages = Some(rest.parse().unwrap()),
             "full" => fail(Faults { full_ppm: 1_000_000, ..Faults::default() }),
@@ -173,12 +255,16 @@ impl Subject for World {
 }
 
 /// Decides about logins. Mechanisms: PLAIN, LOGIN, and STEPS, which asks twice.
-struct People;
+struct Logins;
 
 fn decide(user: &str, password: &[u8]) -> Result<Authenticated, AuthFailure> {
     match user {
         "ann" | "ann@example.test" if password == b"secret" => {
             Ok(Authenticated { account: ANN, name: "ann@example.test".to_owned() })
+        }
+        name if password == b"secret" && name != "ann" && person(name).is_some() => {
+            let Person { id, address, .. } = person(name).unwrap();
+            Ok(Authenticated { account: id, name: address })
         }
         // An account that the directory knows and the store does not.
         "carl" => Ok(Authenticated { account: AccountId(3), name: "carl@example.test".to_owned() }),
@@ -188,7 +274,7 @@ fn decide(user: &str, password: &[u8]) -> Result<Authenticated, AuthFailure> {
     }
 }
 
-impl Authenticator for People {
+impl Authenticator for Logins {
     fn mechanisms(&self, context: &SaslContext) -> Vec<&'static str> {
         if context.tls.is_some() || context.plaintext_allowed {
             vec!["STEPS", "PLAIN", "LOGIN"]

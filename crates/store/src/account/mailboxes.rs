@@ -28,7 +28,7 @@ impl Account {
         now: UnixMs,
     ) -> Result<MailboxChange, StoreError> {
         // A separator at the end only tells that names will be made below (RFC 9051 §6.3.4).
-        let name = names::checked(name.strip_suffix('/').unwrap_or(name))?;
+        let name = names::checked_own(name.strip_suffix('/').unwrap_or(name))?;
         let mut writer = self.write().await?;
         for _ in 0..limits::COMMIT_TRIES {
             let state = self.state();
@@ -47,6 +47,7 @@ impl Account {
             }
             make_parents(&mut plan, &state, &name, now);
             let id = make(&mut plan, &name, special_use, false, now);
+            inherit(&mut plan, &state, &name);
             check_count(&state, &plan)?;
             if let Some(change) = self.done(&mut writer, plan, id, now).await? {
                 return Ok(change);
@@ -99,7 +100,7 @@ impl Account {
         name: &str,
         now: UnixMs,
     ) -> Result<MailboxChange, StoreError> {
-        let name = names::checked(name.strip_suffix('/').unwrap_or(name))?;
+        let name = names::checked_own(name.strip_suffix('/').unwrap_or(name))?;
         let (mailbox, old_name) = (mailbox.id, &mailbox.name);
         let mut writer = self.write().await?;
         for _ in 0..limits::COMMIT_TRIES {
@@ -116,7 +117,9 @@ impl Account {
             let mut plan = Plan::new(&writer);
             let id = if is_inbox {
                 make_parents(&mut plan, &state, &name, now);
-                move_inbox(&mut plan, &state, mailbox, &name, now)?
+                let id = move_inbox(&mut plan, &state, mailbox, &name, now)?;
+                inherit(&mut plan, &state, &name);
+                id
             } else {
                 rename(&mut plan, &state, &known, &name, now)?;
                 mailbox
@@ -241,6 +244,20 @@ fn make_parents(plan: &mut Plan, state: &AccountState, name: &str, now: UnixMs) 
     }
 }
 
+/// RFC 4314 §4: what is made gets the rights of the nearest level above that was there.
+fn inherit(plan: &mut Plan, state: &AccountState, name: &str) {
+    let Some(above) = names::parents(name).filter_map(|parent| state.named(parent)).last() else { return };
+    if above.acl.is_empty() {
+        return;
+    }
+    let made = plan.changes.iter().filter_map(|change| match change {
+        Change::Created { mailbox, .. } => Some(*mailbox),
+        _ => None,
+    });
+    let acls: Vec<Change> = made.map(|mailbox| Change::Acl { mailbox, acl: above.acl.clone() }).collect();
+    plan.changes.extend(acls);
+}
+
 fn check_count(state: &AccountState, plan: &Plan) -> Result<(), StoreError> {
     let made = plan.changes.iter().filter(|c| matches!(c, Change::Created { .. })).count();
     if made > 0 && state.mailboxes.len() + made > limits::MAILBOXES_PER_ACCOUNT {
@@ -287,7 +304,7 @@ fn rename(
     let itself = state.mailboxes.get(&mailbox.id);
     for other in itself.into_iter().chain(state.below(&mailbox.name)) {
         let rest = other.name.strip_prefix(mailbox.name.as_str()).unwrap_or_default();
-        let new = if rest.is_empty() { name.to_owned() } else { names::checked(&format!("{name}{rest}"))? };
+        let new = if rest.is_empty() { name.to_owned() } else { names::checked_own(&format!("{name}{rest}"))? };
         if state.named(&new).is_some() {
             return Err(StoreError::MailboxExists);
         }
@@ -295,6 +312,7 @@ fn rename(
         plan.changes.push(Change::Renamed { mailbox: other.id, name: new });
     }
     make_parents(plan, state, name, now);
+    inherit(plan, state, name);
     drop_empty_parents(plan, state, &moved, &mailbox.name, Some(name));
     Ok(())
 }

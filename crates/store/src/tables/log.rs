@@ -5,7 +5,7 @@ use yubin_engine::{Key, Op, Val};
 
 use super::chunk::{read_rows, write_rows};
 use super::codec::{Reader, Writer};
-use super::mailbox::{special_use_code, special_use_of};
+use super::mailbox::{read_acl, special_use_code, special_use_of, write_acl};
 use crate::{Change, Flags, Keyword, KeywordBits, LogEntry, MailboxId, ModSeq, UidSet, UidValidity};
 
 const V1: u8 = 1;
@@ -20,6 +20,7 @@ const SUBSCRIBED: u8 = 4;
 const APPENDED: u8 = 5;
 const FLAGS: u8 = 6;
 const EXPUNGED: u8 = 7;
+const ACL: u8 = 8;
 
 /// The key of a part. Part 0 of the next modseq is where an entry ends.
 pub(crate) fn key(account: AccountId, modseq: u64, part: u16) -> Key {
@@ -104,6 +105,11 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.int(u64::from(mailbox.0));
             w.octets(name.as_bytes());
         }
+        Change::Acl { mailbox, acl } => {
+            w.u8(ACL);
+            w.int(u64::from(mailbox.0));
+            write_acl(w, acl);
+        }
         Change::Subscribed { name, subscribed } => {
             w.u8(SUBSCRIBED);
             w.octets(name.as_bytes());
@@ -148,6 +154,7 @@ fn read_change(r: &mut Reader<'_>) -> Option<Change> {
             no_select: r.u8()? != 0,
         },
         DELETED => Change::Deleted { mailbox },
+        ACL => Change::Acl { mailbox, acl: read_acl(r)? },
         RENAMED => Change::Renamed { mailbox, name: r.text()?.to_owned() },
         APPENDED => Change::Appended { mailbox, keywords: read_keywords(r)?, rows: read_rows(r)? },
         FLAGS => Change::Flags {
@@ -258,6 +265,16 @@ mod tests {
                       0203";
         assert_eq!(hex, golden);
         assert_eq!(decode(9, &value), Some(entry()));
+    }
+
+    #[test]
+    fn a_list_of_rights_stays_readable() {
+        let who = crate::Who::Account(AccountId(2));
+        let acl = crate::Acl::new([crate::AclEntry { who, negative: false, rights: crate::Rights(3) }]);
+        let entry = LogEntry { changes: vec![Change::Acl { mailbox: MailboxId(3), acl }], ..entry() };
+        let value = encode(&entry);
+        assert_eq!(value[17..value.len() - 4], [1, ACL, 3, 1, 1, 2, 3]);
+        assert_eq!(decode(9, &value), Some(entry));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | [`subscription`] | `s` name | nothing |
 //! | [`thread`] | `t` hash | threads that know this Message-ID |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
+//! | [`sharer`] | `y` owner | nothing |
 //! | [`delivery`] | `z` idem | where a delivery went |
 
 pub(crate) mod chunk;
@@ -25,6 +26,7 @@ pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod shared;
+pub(crate) mod sharer;
 pub(crate) mod subscription;
 pub(crate) mod thread;
 
@@ -33,6 +35,9 @@ use yubin_engine::{Key, Part};
 
 /// How many shards the accounts are spread over. Fixed: it is part of every key.
 const SHARDS_BITS: u32 = 12;
+
+/// An id that no account has: what is kept for everybody stands under it.
+pub(crate) const NOBODY: AccountId = AccountId(0);
 
 /// The account's shard: the high bits of a fixed mixing of its id.
 fn shard(account: AccountId) -> u16 {
