@@ -304,7 +304,8 @@ fn rename(
     let itself = state.mailboxes.get(&mailbox.id);
     for other in itself.into_iter().chain(state.below(&mailbox.name)) {
         let rest = other.name.strip_prefix(mailbox.name.as_str()).unwrap_or_default();
-        let new = if rest.is_empty() { name.to_owned() } else { names::checked_own(&format!("{name}{rest}"))? };
+        let new =
+            if rest.is_empty() { name.to_owned() } else { names::checked_own(&format!("{name}{rest}"))? };
         if state.named(&new).is_some() {
             return Err(StoreError::MailboxExists);
         }
