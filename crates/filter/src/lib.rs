@@ -4,13 +4,21 @@
 //!
 //! A message passes in pieces and is never whole in memory: its header section is kept (bounded), its body is hashed on the way.
 
+pub mod arc;
+pub mod author;
 pub mod dkim;
+pub mod dmarc;
 mod domain;
 mod header;
+mod identity;
+pub mod iprev;
 pub mod limits;
 mod outcome;
+mod results;
 pub mod spf;
 mod tags;
 
 pub use header::{HeaderSplit, HeaderTooLong};
+pub use identity::{Arrival, Identity, IdentityCheck};
 pub use outcome::Outcome;
+pub use results::without_forged;

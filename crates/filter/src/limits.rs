@@ -23,6 +23,14 @@ yubin_base::limits! {
     CLOCK_SKEW_S: u64 = 3_600, "seconds";
     /// fields that one of our signatures names; more of them is no mail that people write
     SIGNED_FIELDS: usize = 100, "fields";
+    /// RFC 9989 §4.10: names asked for one domain
+    DMARC_QUERIES: usize = 8, "names";
+    /// addresses for reports in one record
+    REPORT_URIS: usize = 10, "addresses";
+    /// one Authentication-Results field; results that do not fit are left out, the important ones come first
+    RESULTS_OCTETS: usize = 4_096, "octets";
+    /// RFC 8617 §4.2.1: instances of a chain
+    ARC_SETS: usize = 50, "sets";
     /// RFC 7208 §4.6.4: include, a, mx, ptr, exists and redirect of one check
     SPF_TERMS: u32 = 10, "terms";
     /// RFC 7208 §4.6.4: names without records of one check

@@ -87,7 +87,7 @@ impl KeyError {
 }
 
 /// Base64 with or without padding; some records lack it.
-pub(super) fn base64_decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64_decode(text: &str) -> Option<Vec<u8>> {
     const FORGIVING: engine::GeneralPurpose = engine::GeneralPurpose::new(
         &alphabet::STANDARD,
         engine::GeneralPurposeConfig::new()

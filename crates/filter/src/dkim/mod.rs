@@ -8,6 +8,10 @@ mod sign;
 mod signature;
 mod verify;
 
+pub(crate) use fields::without_b;
+pub(crate) use key::base64_decode;
+pub(crate) use verify::keys;
+
 pub use canon::{BodyHash, Canonicalization, Form, header_field};
 pub use key::{KeyError, KeyKind, KeyRecord, PublicKey};
 pub use sign::{SignError, SignOptions, Signer, SigningKey};

@@ -116,6 +116,8 @@ struct Check<'a, R> {
     voids: u32,
     /// The names of the address that lead back to it, once asked for.
     validated: Option<Vec<String>>,
+    /// The address has no name at all.
+    nameless: bool,
 }
 
 impl<'a, R: Resolver> Check<'a, R> {
@@ -137,7 +139,7 @@ impl<'a, R: Resolver> Check<'a, R> {
             timestamp: query.now.seconds().to_string(),
             ..Values::default()
         };
-        Self { resolver, address, values, terms: 0, voids: 0, validated: None }
+        Self { resolver, address, values, terms: 0, voids: 0, validated: None, nameless: false }
     }
 
     /// The record of a domain, evaluated. Boxed: include and redirect come back here.
@@ -206,6 +208,9 @@ impl<'a, R: Resolver> Check<'a, R> {
                 let target = self.target(spec.as_ref(), domain).await?;
                 let Some(target) = domain::normal(&target) else { return Ok(false) };
                 let names = self.validated_names().await;
+                if self.nameless {
+                    self.count_void()?;
+                }
                 Ok(names.iter().any(|name| domain::is_within(name, &target)))
             }
             Mechanism::Exists(spec) => {
@@ -279,10 +284,15 @@ impl<'a, R: Resolver> Check<'a, R> {
             // A name that DNS cannot have (§4.3, §7.3): nobody was asked.
             Err(DnsError::Permanent) => Ok(None),
             Err(DnsError::NxDomain { .. } | DnsError::NoRecords { .. }) => {
-                self.voids += 1;
-                if self.voids > limits::SPF_VOIDS { Err(PERM("too many empty answers")) } else { Ok(None) }
+                self.count_void()?;
+                Ok(None)
             }
         }
+    }
+
+    fn count_void(&mut self) -> Result<(), Stop> {
+        self.voids += 1;
+        if self.voids > limits::SPF_VOIDS { Err(PERM("too many empty answers")) } else { Ok(()) }
     }
 
     fn count_term(&mut self) -> Result<(), Stop> {
@@ -322,7 +332,10 @@ impl<'a, R: Resolver> Check<'a, R> {
         }
         let names = match self.resolver.ptr(&reverse_name(self.address)).await {
             Ok(answer) => answer.records,
-            Err(_) => Vec::new(),
+            Err(error) => {
+                self.nameless = error.is_void();
+                Vec::new()
+            }
         };
         let mut validated = Vec::new();
         for name in names.into_iter().take(limits::SPF_HOSTS) {
