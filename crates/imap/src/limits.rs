@@ -31,6 +31,14 @@ yubin_base::limits! {
     LIST_WILDCARDS: usize = 32, "wildcards";
     /// messages of one APPEND (MULTIAPPEND)
     APPEND_MESSAGES: usize = 1_000, "messages";
+    /// groups of events of one NOTIFY
+    NOTIFY_GROUPS: usize = 64, "groups";
+    /// mailboxes named in one NOTIFY
+    NOTIFY_MAILBOXES: usize = 4_000, "mailboxes";
+    /// what NOTIFY tells of other mailboxes at once; beyond it the client is told that it has missed something, and no more
+    NOTIFY_RESPONSES: usize = 2_000, "responses";
+    /// changes of its own that a session remembers, so as not to be told of them
+    NOTIFY_OWN_CHANGES: usize = 256, "changes";
     /// smallest batch of UIDBATCHES; 500 by RFC 10022 §3.1.3.2
     UID_BATCH_MESSAGES_MIN: u32 = 500, "messages";
     /// ranges of one UIDBATCHES answer

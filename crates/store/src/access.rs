@@ -134,7 +134,7 @@ impl Access {
         let appended = target.append(to, messages, quota, now).await?;
         let committed = appended.first().map(|first| first.committed);
         let uids = rows.iter().zip(&appended).map(|(old, new)| (old.uid, new.uid)).collect();
-        Ok(Copied { uid_validity, uids, committed })
+        Ok(Copied { uid_validity, uids, committed, modseq: None })
     }
     /// As [`Account::append`].
     pub async fn append(

@@ -89,6 +89,8 @@ pub struct Copied {
     pub uids: Vec<(Uid, Uid)>,
     /// The proof; none when the set held no message.
     pub committed: Option<Committed>,
+    /// The modseq of the change; none when there was none.
+    pub modseq: Option<ModSeq>,
 }
 
 /// What MOVE did.

@@ -35,7 +35,7 @@ pub use error::StoreError;
 pub use flags::{Flags, Keyword, KeywordBits};
 pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
 pub use message::{Appended, NewMessage, Record, Staged};
-pub use names::{OTHER_USERS, PUBLIC};
+pub use names::{OTHER_USERS, PUBLIC, canonical as canonical_name};
 pub use stage::Stager;
 pub use state::{AccountState, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
 pub use store::{LoadedAccounts, Quota, Store, StoreOptions};

@@ -14,7 +14,7 @@ pub const PUBLIC: &str = "Public Mailboxes";
 
 /// The name as we keep it: NFC, and `INBOX` in capitals where it is the first level, since clients spell it at will
 /// (RFC 9051 §5.1). Breaks no rule for names that are only looked up.
-pub(crate) fn canonical(name: &str) -> String {
+pub fn canonical(name: &str) -> String {
     let mut name: String = if is_nfc(name) { name.to_owned() } else { name.nfc().collect() };
     let first = name.split('/').next().unwrap_or_default();
     if first.eq_ignore_ascii_case(INBOX) {

@@ -39,6 +39,11 @@ impl AccountState {
             .into_iter()
     }
 
+    /// Whether no mailbox was made, deleted or renamed between the two. May say no although none was.
+    pub fn has_the_names_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.names, &other.names)
+    }
+
     /// All mailboxes in the order of their names.
     pub fn by_name(&self) -> impl Iterator<Item = &Arc<MailboxState>> {
         self.names.values().filter_map(|id| self.mailboxes.get(id))

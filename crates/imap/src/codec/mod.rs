@@ -6,6 +6,7 @@ pub mod fetch;
 pub mod frame;
 pub mod list;
 pub mod name;
+pub mod notify;
 pub mod parse;
 pub mod request;
 pub mod search;

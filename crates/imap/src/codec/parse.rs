@@ -4,7 +4,7 @@ use yubin_store::{FlagOp, Flags, Keyword};
 
 use super::{
     cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
-    date, fetch, list, name,
+    date, fetch, list, name, notify,
     request::{
         AppendHead, Command, Dialect, FetchModifiers, FlagList, QResync, Request, SelectParameters,
         StatusItem, StoreArguments,
@@ -102,6 +102,10 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
             cursor.sp()?;
             Command::Status { mailbox, items: status_items(cursor)? }
         }
+        "NOTIFY" => {
+            cursor.sp()?;
+            Command::Notify(notify::notify(cursor, dialect)?)
+        }
         "UIDBATCHES" => uid_batches(cursor)?,
         "GETQUOTA" => Command::GetQuota(argument(cursor)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor, dialect)?),
@@ -189,6 +193,11 @@ fn argument(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
 
 fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<String> {
     cursor.sp()?;
+    mailbox_name(cursor, dialect)
+}
+
+/// A mailbox name.
+pub fn mailbox_name(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<String> {
     let start = cursor.clone();
     let wire = cursor.astring()?;
     match name::decode(&wire, dialect.utf8) {

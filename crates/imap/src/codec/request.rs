@@ -3,7 +3,7 @@
 use yubin_base::UnixMs;
 use yubin_store::SpecialUse;
 
-use super::{fetch::Item, list::List, search::Search, set::Set};
+use super::{fetch::Item, list::List, notify::NotifyArguments, search::Search, set::Set};
 
 /// How names and strings are written in this session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub enum Command {
     GetQuota(Vec<u8>),
     GetQuotaRoot(String),
     SetQuota,
+    Notify(NotifyArguments),
     Idle,
     Check,
     Close,

@@ -17,7 +17,7 @@ use crate::{
         set::ranges,
     },
     limits,
-    session::{Mode, Session, reach, reply::Reply},
+    session::{Mode, Session, notify::OwnChange, reach, reply::Reply},
 };
 
 use super::message_limit::save_limit;
@@ -177,7 +177,7 @@ async fn take_line(session: &mut Session, input: &[u8], now: UnixMs, out: &mut V
     };
     let Some((start, octets, waits, binary)) = literal_head(line) else {
         let reply = if line.trim_ascii().is_empty() {
-            store(*append, now).await
+            store(session, *append, now).await
         } else {
             return (
                 end + 1,
@@ -205,7 +205,7 @@ async fn finish(session: &mut Session, tag: &str, reply: &Reply, out: &mut Vec<u
 }
 
 /// All messages in one transaction.
-async fn store(append: Append, now: UnixMs) -> (String, Reply) {
+async fn store(session: &mut Session, append: Append, now: UnixMs) -> (String, Reply) {
     // The right may be gone by now, since a message takes its time to come in.
     if let Err(reply) = reach::allowed(append.access.rights_now(append.mailbox), Rights::INSERT) {
         return (append.tag, reply);
@@ -213,10 +213,16 @@ async fn store(append: Append, now: UnixMs) -> (String, Reply) {
     let reply = match append.access.append(append.mailbox, append.done, append.quota, now).await {
         Ok(appended) => match appended.first() {
             // `committed` is the proof that lets us say OK.
-            Some(first) => Reply::ok_code(
-                Code::AppendUid(first.uid_validity.0, ranges(appended.iter().map(|a| a.uid.0))),
-                "appended",
-            ),
+            Some(first) => {
+                if let Some(user) = &mut session.user {
+                    let change = OwnChange::arrived(first.modseq, append.mailbox, first.uid, appended.len());
+                    user.made(append.access.id(), change);
+                }
+                Reply::ok_code(
+                    Code::AppendUid(first.uid_validity.0, ranges(appended.iter().map(|a| a.uid.0))),
+                    "appended",
+                )
+            }
             None => Reply::bad("there was no message"),
         },
         Err(StoreError::NoMailbox) => Reply::try_create(),

@@ -2,20 +2,26 @@
 
 use yubin_store::Rights;
 
-use crate::session::{reply::Reply, user::Context};
+use crate::session::{notify::OwnChange, reply::Reply, user::Context};
 
 pub(crate) async fn run(cx: &mut Context<'_>, expunge: bool) -> Result<Reply, Reply> {
     let selected = cx.selected()?;
+    let (account, mailbox) = (selected.access.id(), selected.id);
     // RFC 4314 §4: without `e` nothing is removed, and the mailbox is closed all the same.
     let expunged = if expunge && !selected.read_only && selected.rights().has(Rights::EXPUNGE) {
         // Only messages this session has been told of; another one may have set their `\Deleted` meanwhile.
         let uids = selected.view.uids(&[(1, selected.view.exists())]);
-        selected.access.expunge(selected.id, Some(&uids), false, cx.now).await.map(|_| ())
+        selected.access.expunge(mailbox, Some(&uids), false, cx.now).await
     } else {
-        Ok(())
+        Ok(yubin_store::Expunged::default())
     };
     match expunged {
-        Ok(()) | Err(yubin_store::StoreError::NoMailbox) => {}
+        Ok(expunged) => {
+            if let Some(modseq) = expunged.modseq {
+                cx.user.made(account, OwnChange::left(modseq, mailbox, expunged.uids.len()));
+            }
+        }
+        Err(yubin_store::StoreError::NoMailbox) => {}
         // Nothing was removed, and the mailbox stays selected: the client may try again.
         Err(error) => return Err(Reply::from(error)),
     }

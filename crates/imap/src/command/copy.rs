@@ -4,7 +4,7 @@ use yubin_store::{Copied, Uid};
 
 use crate::{
     codec::{Code, Set, set::ranges},
-    session::{reply::Reply, user::Context},
+    session::{notify::OwnChange, reply::Reply, user::Context},
 };
 
 use super::message_limit;
@@ -22,6 +22,10 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) 
     let quota = cx.services.quotas.quota(target.access.id()).await;
     let copied =
         selected.access.copy(selected.id, &uids, (&target.access, target.mailbox.id), quota, cx.now).await?;
+    if let (Some(modseq), Some((_, first))) = (copied.modseq, copied.uids.first()) {
+        let change = OwnChange::arrived(modseq, target.mailbox.id, *first, copied.uids.len());
+        cx.user.made(target.access.id(), change);
+    }
     Ok(match copy_uid(&copied) {
         Some(code) => Reply::ok_code(code, "copied"),
         None => Reply::ok("there was nothing to copy"),

@@ -4,7 +4,7 @@ use yubin_store::Rights;
 
 use crate::{
     codec::{Code, request::special_use},
-    session::{reach::not_permitted, reply::Reply, user::Context},
+    session::{notify::OwnChange, reach::not_permitted, reply::Reply, user::Context},
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, name: &str, uses: &[String]) -> Result<Reply, Reply> {
@@ -23,5 +23,6 @@ pub(crate) async fn run(cx: &mut Context<'_>, name: &str, uses: &[String]) -> Re
         return Err(not_permitted());
     }
     let change = place.access.create_mailbox(&place.name, special_use, cx.now).await?;
+    cx.user.made(place.access.id(), OwnChange::of_names(change.modseq));
     Ok(Reply::ok_code(Code::MailboxId(change.id.0), "created"))
 }

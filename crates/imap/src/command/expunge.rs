@@ -4,7 +4,7 @@ use yubin_store::{Flags, Rights};
 
 use crate::{
     codec::{Code, Set, set::ranges},
-    session::{reach::allowed, reply::Reply, user::Context, view::find_row},
+    session::{notify::OwnChange, reach::allowed, reply::Reply, user::Context, view::find_row},
 };
 
 use super::message_limit;
@@ -31,7 +31,11 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     // Messages the client has not been told of are not removed, even if another session set \Deleted.
     let uids = selected.view.uids(&seqs);
     if !uids.is_empty() {
-        let expunged = selected.access.expunge(selected.id, Some(&uids), false, cx.now).await?;
+        let (account, mailbox) = (selected.access.id(), selected.id);
+        let expunged = selected.access.expunge(mailbox, Some(&uids), false, cx.now).await?;
+        if let Some(modseq) = expunged.modseq {
+            cx.user.made(account, OwnChange::left(modseq, mailbox, expunged.uids.len()));
+        }
         // RFC 7162 §3.2.7: so that the client need not ask for what it has just done.
         if let Some(modseq) = expunged.modseq.filter(|_| cx.user.enabled.condstore) {
             let reply = Reply::ok_code(Code::HighestModSeq(modseq.0), "expunged");

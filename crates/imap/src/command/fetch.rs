@@ -9,6 +9,7 @@ use crate::{
     codec::{Set, Writer, fetch::Item, request::FetchModifiers, write::Code},
     events, limits,
     session::{
+        notify::OwnChange,
         reply::Reply,
         user::Context,
         view::{Known, find_row},
@@ -147,6 +148,12 @@ impl FetchJob {
         }
     }
 
+    /// A FETCH of messages that nobody asked for by number (RFC 5465 §5.2). `\Seen` stays as it is.
+    pub(crate) fn of_new(items: Vec<Item>, seqs: Vec<(u32, u32)>) -> Self {
+        let needs_record = items.iter().any(Item::needs_record);
+        Self { needs_record, ..Self::of_rows(items, seqs, None, Reply::ok("that is all")) }
+    }
+
     pub(crate) fn in_literal(&self) -> bool {
         self.sending.is_some()
     }
@@ -261,6 +268,10 @@ impl FetchJob {
         } else {
             StoreFlags::default()
         };
+        if let Some(modseq) = seen.modseq {
+            let account = cx.access().id();
+            cx.user.made(account, OwnChange::of_flags(modseq, mailbox));
+        }
         // Others may have changed flags meanwhile: what is told with the new modseq is what stands at that modseq.
         let now = if seen.changed.is_empty() { None } else { Some(cx.access().open(mailbox).await?) };
         let dialect = cx.user.dialect();

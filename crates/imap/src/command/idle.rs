@@ -1,20 +1,29 @@
-//! IDLE. RFC 9051 §6.3.13 (RFC 2177). Tells what changes, until the client says DONE.
+//! IDLE. RFC 9051 §6.3.13 (RFC 2177), RFC 5465 §4. Tells what changes, until the client says DONE.
 
 use yubin_base::Next;
 
 use crate::{
     codec::write::Code,
     limits,
-    session::{Mode, Session, reply::Reply},
+    session::{End, Mode, Running, Session, reply::Reply},
 };
 
 pub(crate) async fn run(session: &mut Session, tag: String, out: &mut Vec<u8>) -> Next {
     out.extend_from_slice(b"+ idling\r\n");
-    if let Some(user) = &mut session.user {
-        user.sync(true, &[], out).await;
+    let job = match &mut session.user {
+        Some(user) => user.sync(true, &[], out).await,
+        None => None,
+    };
+    match job {
+        Some(job) => {
+            session.mode = Mode::Job(Box::new(Running { job, end: End::Idle(tag) }));
+            Next::More
+        }
+        None => {
+            session.mode = Mode::Idle(tag);
+            Next::Read
+        }
     }
-    session.mode = Mode::Idle(tag);
-    Next::Read
 }
 
 /// Takes the line that ends it.

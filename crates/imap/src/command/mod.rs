@@ -22,6 +22,7 @@ mod lsub;
 mod message_limit;
 mod move_;
 mod namespace;
+mod notify;
 mod quota;
 mod rename;
 mod resync;
@@ -38,12 +39,14 @@ use yubin_base::{Next, UnixMs};
 use crate::{
     codec::{Code, Command, Request, Writer, write::Status},
     session::{
-        Mode, Running, Session,
+        End, Mode, Running, Session,
         reply::Reply,
         user::{Context, not_selected},
     },
 };
+pub(crate) use fetch::FetchJob;
 use job::{Job, Progress};
+pub(crate) use status::{Told, push_status};
 
 /// What a command of a logged-in client comes to.
 pub(crate) enum Outcome {
@@ -123,7 +126,7 @@ impl Session {
         match outcome {
             Outcome::Reply(reply) => self.finish(&tag, &reply, may_expunge, &known, out).await,
             Outcome::Job(job) => {
-                self.mode = Mode::Job(Box::new(Running { tag, job, may_expunge }));
+                self.mode = Mode::Job(Box::new(Running { job, end: End::Answer { tag, may_expunge } }));
                 self.go_on(now, out).await
             }
         }
@@ -144,7 +147,20 @@ impl Session {
                 let Mode::Job(running) = std::mem::replace(&mut self.mode, Mode::Commands) else {
                     return Next::Read;
                 };
-                self.finish(&running.tag, &reply, running.may_expunge, &known, out).await
+                match running.end {
+                    End::Answer { tag, may_expunge } => {
+                        self.finish(&tag, &reply, may_expunge, &known, out).await
+                    }
+                    End::Told { tag, reply } => {
+                        self.answer(&tag, &reply, out);
+                        self.judge(reply.status, out)
+                    }
+                    End::Idle(tag) => {
+                        self.mode = Mode::Idle(tag);
+                        Next::Read
+                    }
+                    End::Nothing => Next::Read,
+                }
             }
         }
     }
@@ -160,8 +176,11 @@ impl Session {
     ) -> Next {
         if reply.status != Status::Bad
             && let Some(user) = &mut self.user
+            && let Some(job) = user.sync(may_expunge, known, out).await
         {
-            user.sync(may_expunge, known, out).await;
+            let end = End::Told { tag: tag.to_owned(), reply: reply.clone() };
+            self.mode = Mode::Job(Box::new(Running { job, end }));
+            return Next::More;
         }
         self.answer(tag, reply, out);
         self.judge(reply.status, out)
@@ -183,6 +202,7 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Lsub { reference, pattern } => lsub::run(cx, &reference, &pattern),
         Command::Namespace => Ok(namespace::run(cx)),
         Command::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
+        Command::Notify(arguments) => notify::run(cx, arguments).await,
         Command::GetQuota(root) => quota::get(cx, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::get_root(cx, &mailbox).await,
         Command::SetQuota => quota::set(),

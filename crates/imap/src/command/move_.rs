@@ -4,7 +4,7 @@ use yubin_store::Rights;
 
 use crate::{
     codec::{Code, Set},
-    session::{reach::allowed, reply::Reply, user::Context},
+    session::{notify::OwnChange, reach::allowed, reply::Reply, user::Context},
 };
 
 use super::{copy::copy_uid, message_limit};
@@ -29,6 +29,11 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: &Set, name: &str, uid: bool) 
         .access
         .move_messages(selected.id, &uids, (&target.access, target.mailbox.id), quota, cx.now)
         .await?;
+    if let (Some(modseq), Some((_, first))) = (moved.modseq, moved.uids.first()) {
+        let (source, account) = (selected.id, selected.access.id());
+        cx.user.made(account, OwnChange::arrived(modseq, target.mailbox.id, *first, moved.uids.len()));
+        cx.user.made(account, OwnChange::left(modseq, source, moved.uids.len()));
+    }
     // RFC 6851 §4.3: COPYUID comes untagged, before the EXPUNGE responses.
     if let Some(code) = copy_uid(&moved) {
         cx.w().untagged_ok(&code, "moved");

@@ -4,7 +4,7 @@ use yubin_store::Rights;
 
 use crate::{
     codec::Code,
-    session::{reach::not_permitted, reply::Reply, user::Context},
+    session::{notify::OwnChange, reach::not_permitted, reply::Reply, user::Context},
 };
 
 pub(crate) async fn run(cx: &mut Context<'_>, from: &str, to: &str) -> Result<Reply, Reply> {
@@ -17,6 +17,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, from: &str, to: &str) -> Result<Re
     if to.access.id() != from.access.id() {
         return Err(Reply::no(Code::Cannot, "a mailbox stays in its account"));
     }
-    from.access.rename_mailbox(&from.mailbox, &to.name, cx.now).await?;
+    let change = from.access.rename_mailbox(&from.mailbox, &to.name, cx.now).await?;
+    cx.user.made(from.access.id(), OwnChange::of_names(change.modseq));
     Ok(Reply::ok("renamed"))
 }

@@ -26,6 +26,13 @@ pub(crate) struct Told {
     deleted_octets: u64,
 }
 
+impl Told {
+    /// Of a mailbox of the user's own, by what is counted.
+    pub(crate) fn counted(mailbox: &Arc<MailboxState>) -> Self {
+        Self { name: mailbox.name.clone(), mailbox: Arc::clone(mailbox), deleted_octets: 0 }
+    }
+}
+
 /// Looks up what is asked. Counts are kept; a mailbox is opened only for DELETED-STORAGE (RFC 9208 §4.1.4), which is added up, and
 /// for UNSEEN of those who have a `\Seen` of their own.
 pub(crate) async fn status_of(found: &Reached, items: &[StatusItem]) -> Result<Told, Reply> {

@@ -5,6 +5,7 @@ use yubin_store::{FlagChange, FlagOp, Flags, KeywordBits, MailboxState, ModSeq, 
 use crate::{
     codec::{Code, Set, request::StoreArguments, set::ranges},
     session::{
+        notify::OwnChange,
         reach::{allowed, not_permitted},
         reply::Reply,
         user::Context,
@@ -41,6 +42,10 @@ pub(crate) async fn run(
     } else {
         cx.access().store_flags(mailbox, &uids, &change, cx.now).await?
     };
+    if let Some(modseq) = stored.modseq {
+        let account = cx.access().id();
+        cx.user.made(account, OwnChange::of_flags(modseq, mailbox));
+    }
     stored.modified.sort_unstable();
     let state = cx.access().open(mailbox).await?;
     answer(cx, &seqs, &state, arguments, &stored)?;

@@ -2,6 +2,7 @@
 //! the session knows between them. Has no socket, clock or task. RFC 9051 §3 (states), §5.
 
 mod frames;
+pub(crate) mod notify;
 pub(crate) mod reach;
 pub(crate) mod reply;
 pub(crate) mod user;
@@ -68,9 +69,20 @@ pub(crate) struct Skip {
 
 /// A long answer.
 pub(crate) struct Running {
-    pub(crate) tag: String,
     pub(crate) job: Job,
-    pub(crate) may_expunge: bool,
+    pub(crate) end: End,
+}
+
+/// What follows a long answer.
+pub(crate) enum End {
+    /// What has changed meanwhile, and the tagged answer that the job gives.
+    Answer { tag: String, may_expunge: bool },
+    /// This tagged answer: the job told of new messages before it (RFC 5465 §5.2).
+    Told { tag: String, reply: Reply },
+    /// IDLE goes on.
+    Idle(String),
+    /// The next command.
+    Nothing,
 }
 
 impl Session {
@@ -151,18 +163,27 @@ impl Protocol for Session {
 
     async fn wake(&mut self) {
         match (&self.mode, &self.user) {
-            (Mode::Idle(_), Some(user)) if user.selected.is_some() => {
-                user.access().changed(user.looked_at).await
-            }
+            (Mode::Idle(_), Some(user)) if user.listens_in_idle() => user.changed().await,
+            // RFC 5465 §3.1: events are told even when no command is in progress.
+            (Mode::Commands, Some(user)) if user.listens() => user.changed().await,
             _ => std::future::pending().await,
         }
     }
 
     async fn woken(&mut self, _now: UnixMs, out: &mut Vec<u8>) -> Next {
-        if let (Mode::Idle(_), Some(user)) = (&self.mode, &mut self.user) {
-            user.sync(true, &[], out).await;
-        }
-        Next::Read
+        let is_idle = matches!(self.mode, Mode::Idle(_));
+        let (Mode::Idle(_) | Mode::Commands, Some(user)) = (&self.mode, &mut self.user) else {
+            return Next::Read;
+        };
+        // RFC 5465 §6.1.2: within IDLE even delayed events may be told.
+        let expunge = is_idle || !user.delays_expunge();
+        let Some(job) = user.sync(expunge, &[], out).await else { return Next::Read };
+        let end = match std::mem::replace(&mut self.mode, Mode::Commands) {
+            Mode::Idle(tag) => End::Idle(tag),
+            _ => End::Nothing,
+        };
+        self.mode = Mode::Job(Box::new(Running { job, end }));
+        Next::More
     }
 
     fn tls_started(&mut self, tls: TlsInfo) {

@@ -1,16 +1,19 @@
 //! What a session knows once somebody has logged in: the account, what was enabled, the selected mailbox. Tells of others' changes.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
+use futures_util::future::select;
 use yubin_base::{AccountId, UnixMs};
-use yubin_store::{Access, Account, MailboxId, MailboxState, ModSeq, Rights, StoreError, UidSet};
+use yubin_store::{Access, Account, MailboxId, MailboxState, ModSeq, Rights, StoreError, Uid, UidSet};
 
 use crate::{
     ImapServices,
-    codec::{Dialect, Writer},
+    codec::{Dialect, Writer, fetch::Item, set::ranges},
+    command::{FetchJob, job::Job},
 };
 
 use super::{
+    notify::{Notify, OwnChange, Telling},
     reach::allowed,
     reply::Reply,
     view::{Known, Permits, View},
@@ -25,6 +28,11 @@ pub(crate) struct User {
     pub(crate) selected: Option<Selected>,
     /// The modseq of the selected mailbox's account when the selected mailbox was looked at last.
     pub(crate) looked_at: ModSeq,
+    /// The modseqs of the user's own account and of the selected mailbox's when the session was woken or synchronised last:
+    /// later ones wake it.
+    heard_at: (ModSeq, ModSeq),
+    /// What the client asked to hear of (NOTIFY); none: it never did.
+    pub(crate) notify: Option<Box<Notify>>,
 }
 
 /// What was enabled (RFC 5161).
@@ -125,7 +133,40 @@ impl User {
             enabled: Enabled::default(),
             selected: None,
             looked_at: ModSeq::default(),
+            heard_at: (ModSeq::default(), ModSeq::default()),
+            notify: None,
         }
+    }
+    /// Resolves when something has changed since the session heard of it last. Safe to drop.
+    pub(crate) async fn changed(&self) {
+        let (own, selected) = self.heard_at;
+        let (own, selected) = (pin!(self.own.changed(own)), pin!(self.access().changed(selected)));
+        select(own, selected).await;
+    }
+    /// Whether events are told between commands.
+    pub(crate) fn listens(&self) -> bool {
+        self.notify.as_ref().is_some_and(|notify| notify.listens())
+    }
+    /// Whether anything is told within IDLE: what NOTIFY asked for, or else changes of the selected mailbox (RFC 5465 §4).
+    pub(crate) fn listens_in_idle(&self) -> bool {
+        match &self.notify {
+            Some(notify) => notify.listens(),
+            None => self.selected.is_some(),
+        }
+    }
+    /// Whether EXPUNGE waits for a command that permits it.
+    pub(crate) fn delays_expunge(&self) -> bool {
+        self.notify.as_ref().and_then(|notify| notify.selected.as_ref()).is_some_and(|events| events.delayed)
+    }
+    /// Remembers a change that this session made, so that it is not told of it.
+    pub(crate) fn made(&mut self, account: AccountId, change: OwnChange) {
+        if let Some(notify) = &mut self.notify {
+            notify.made(account, change);
+        }
+    }
+    /// The selected mailbox, if it is one of the user's own.
+    pub(crate) fn own_selected(&self) -> Option<MailboxId> {
+        self.selected.as_ref().filter(|selected| selected.access.id() == self.id).map(|selected| selected.id)
     }
     /// The account of the selected mailbox, or the user's own.
     pub(crate) fn access(&self) -> &Access {
@@ -135,14 +176,64 @@ impl User {
         Dialect { utf8: self.enabled.rev2, uid_only: self.enabled.uid_only }
     }
 
-    /// Tells the client what changed in its mailbox, as far as permitted here.
-    pub(crate) async fn sync(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) {
+    /// Tells the client what has changed, as far as permitted here and wanted. What is left to do: to fetch what it wants to
+    /// know of new messages (RFC 5465 §5.2).
+    #[must_use]
+    pub(crate) async fn sync(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) -> Option<Job> {
+        self.heard_at = (self.own.state().modseq, self.access().state().modseq);
+        let added = self.sync_selected(expunge, known, out).await;
+        let job = self.fetch_new(&added);
+        self.tell_others(out);
+        job
+    }
+
+    /// A FETCH of new messages, if the client asked for one. Not of those it brought in itself.
+    fn fetch_new(&self, added: &[Uid]) -> Option<Job> {
+        let events = self.notify.as_ref()?.selected.as_ref()?;
+        let selected = self.selected.as_ref()?;
+        let notify = self.notify.as_ref()?;
+        let foreign = added.iter().filter(|uid| !notify.brought(selected.access.id(), selected.id, **uid));
+        let wanted = foreign.filter_map(|uid| selected.view.seq_of(*uid));
+        let seqs = ranges(wanted);
+        if events.items.is_empty() || seqs.is_empty() {
+            return None;
+        }
+        let mut items = events.items.clone();
+        if self.enabled.qresync && !self.enabled.uid_only && !items.contains(&Item::Uid) {
+            items.insert(0, Item::Uid);
+        }
+        Some(Job::Fetch(Box::new(FetchJob::of_new(items, seqs))))
+    }
+
+    /// What NOTIFY asked to be told of the other mailboxes.
+    fn tell_others(&mut self, out: &mut Vec<u8>) {
         let dialect = self.dialect();
-        let Some(selected) = &mut self.selected else { return };
+        let selected = self.own_selected();
+        let Some(notify) = &mut self.notify else { return };
+        let now = self.own.state();
+        let telling = Telling { account: self.id, selected, condstore: self.enabled.condstore };
+        if !notify.tell(&now, telling, &mut Writer::new(out, dialect)) {
+            // RFC 5465 §5.8: as if NOTIFY NONE had been said.
+            **notify = Notify::none(now);
+        }
+    }
+
+    /// Tells what changed in the selected mailbox. The messages that are new.
+    async fn sync_selected(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) -> Vec<Uid> {
+        let dialect = self.dialect();
+        let Some(selected) = &mut self.selected else { return Vec::new() };
+        let flags = match self.notify.as_ref().map(|notify| (notify, &notify.selected)) {
+            None => true,
+            Some((_, Some(events))) => events.flags,
+            // Nothing of the selected mailbox is wanted. What this session has changed in it is told, since its own view of
+            // the mailbox follows from it.
+            Some((notify, None)) if notify.has_changed(selected.access.id(), selected.id) => true,
+            Some(_) => return Vec::new(),
+        };
         let state = selected.access.state();
         let nothing_new = state.modseq == self.looked_at && !(expunge && selected.view.has_ghosts());
         if nothing_new {
-            return;
+            return Vec::new();
         }
         let now = match state.mailboxes.get(&selected.id) {
             _ if selected.lost => Err(StoreError::NoMailbox),
@@ -167,16 +258,18 @@ impl User {
                 })
             }
             // Not readable now; told at the next occasion.
-            Err(_) => return,
+            Err(_) => return Vec::new(),
         };
         let permits = Permits {
             expunge,
+            flags,
             modseq: self.enabled.condstore,
             vanished: self.enabled.qresync || self.enabled.uid_only,
             recent: !self.enabled.rev2,
             known,
         };
-        selected.view.advance(now, permits, &mut Writer::new(out, dialect));
+        let added = selected.view.advance(now, permits, &mut Writer::new(out, dialect));
         self.looked_at = state.modseq;
+        added
     }
 }

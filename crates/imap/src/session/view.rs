@@ -40,6 +40,8 @@ pub(crate) struct Known {
 pub(crate) struct Permits<'a> {
     /// EXPUNGE may be sent: sequence numbers may change (RFC 9051 §7.5.1).
     pub(crate) expunge: bool,
+    /// FETCH of changed flags may be sent: the client has not asked to be spared them (RFC 5465 §5.1).
+    pub(crate) flags: bool,
     /// MODSEQ goes with flags (RFC 7162 §3.2).
     pub(crate) modseq: bool,
     /// VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10).
@@ -220,8 +222,13 @@ impl View {
         (1..).zip(rows).find(|(_, row)| !row.flags.has(Flags::SEEN)).map(|(seq, _)| seq)
     }
 
-    /// Tells the client what changed up to `now`, as far as permitted.
-    pub(crate) fn advance(&mut self, now: Arc<MailboxState>, permits: Permits<'_>, w: &mut Writer<'_>) {
+    /// Tells the client what changed up to `now`, as far as permitted. The messages that are new.
+    pub(crate) fn advance(
+        &mut self,
+        now: Arc<MailboxState>,
+        permits: Permits<'_>,
+        w: &mut Writer<'_>,
+    ) -> Vec<Uid> {
         let change = diff(&self.told, &now);
         if permits.expunge {
             self.tell_expunged(&change.vanished, permits.vanished, w);
@@ -243,9 +250,10 @@ impl View {
                 w.raw("* 0 RECENT\r\n");
             }
         }
-        for uid in &change.changed {
+        for uid in change.changed.iter().filter(|_| permits.flags) {
             self.tell_changed(*uid, &before, permits, w);
         }
+        change.added
     }
 
     /// FLAGS and PERMANENTFLAGS, when keywords are new: before the first message that has one (RFC 9051 §7.3.5).

@@ -26,8 +26,8 @@ fn state(uids: &[u32], modseq: u64) -> Arc<MailboxState> {
 
 fn advance(view: &mut View, uids: &[u32], expunge: bool) -> String {
     let mut out = Vec::new();
-    let permits = Permits { expunge, modseq: false, vanished: false, recent: false, known: &[] };
-    view.advance(state(uids, 2), permits, &mut Writer::new(&mut out, Default::default()));
+    let permits = Permits { expunge, flags: true, modseq: false, vanished: false, recent: false, known: &[] };
+    let _ = view.advance(state(uids, 2), permits, &mut Writer::new(&mut out, Default::default()));
     String::from_utf8(out).unwrap().replace("\r\n", "|")
 }
 

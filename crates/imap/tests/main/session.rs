@@ -169,3 +169,31 @@ proptest! {
         prop_assert!(answers[0].ends_with("\r\n") && !answers[0].contains("\r\n\r\n\r\n"));
     }
 }
+
+#[test]
+fn too_much_news_at_once_is_said_to_be_too_much() {
+    // RFC 5465 §5.8
+    let world = World::new();
+    let mut session = world.session();
+    let segments: [&[u8]; 1] = [b"a LOGIN ann secret\r\nb NOTIFY SET (PERSONAL (MailboxName))\r\n"];
+    assert!(text(talk(&mut session, &segments).0).contains("b OK it is told"));
+    let make = |names: std::ops::Range<usize>| {
+        for n in names {
+            block_on(world.account().create_mailbox(&format!("m{n}"), None, START)).unwrap();
+        }
+    };
+    let mut hear = || {
+        let mut out = Vec::new();
+        block_on(session.wake());
+        assert_eq!(block_on(session.woken(START, &mut out)), Next::Read);
+        text(out)
+    };
+    make(0..2_000);
+    assert_eq!(hear().matches("* LIST (\\HasNoChildren) \"/\" m").count(), 2_000);
+    make(2_000..4_001);
+    assert_eq!(hear(), "* OK [NOTIFICATIONOVERFLOW] too much has happened; nothing more is told\r\n");
+    // From then on nothing is told.
+    make(4_001..4_002);
+    let said = text(talk(&mut session, &[b"c NOOP\r\n"]).0);
+    assert!(said.ends_with("\r\nc OK done\r\n") && !said.contains("LIST"), "{said}");
+}

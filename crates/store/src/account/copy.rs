@@ -61,9 +61,10 @@ impl Account {
                 rows.iter().zip(&arriving).map(|(old, new)| (old.uid, new.uid)).collect();
             let uid_validity = target.uid_validity;
             if pairs.is_empty() {
-                return Ok(Copied { uid_validity, uids: pairs, committed: None });
+                return Ok(Copied { uid_validity, uids: pairs, committed: None, modseq: None });
             }
             plan.changes.push(appended);
+            let modseq = Some(plan.modseq());
             match quota {
                 Some(quota) => {
                     let octets: u64 = rows.iter().map(|row| u64::from(row.size_octets)).sum();
@@ -78,7 +79,7 @@ impl Account {
                 }
             }
             if let Outcome::Done(committed) = self.commit(&mut writer, plan, now).await? {
-                return Ok(Copied { uid_validity, uids: pairs, committed: Some(committed) });
+                return Ok(Copied { uid_validity, uids: pairs, committed: Some(committed), modseq });
             }
         }
         Err(CommitError::Conflict(0).into())
