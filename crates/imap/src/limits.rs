@@ -36,7 +36,7 @@ yubin_base::limits! {
     /// mailboxes named in one NOTIFY
     NOTIFY_MAILBOXES: usize = 4_000, "mailboxes";
     /// what NOTIFY tells of other mailboxes at once; beyond it the client is told that it has missed something, and no more
-    NOTIFY_RESPONSES: usize = 2_000, "responses";
+    NOTIFY_RESPONSES: usize = 500, "responses";
     /// changes of its own that a session remembers, so as not to be told of them
     NOTIFY_OWN_CHANGES: usize = 256, "changes";
     /// smallest batch of UIDBATCHES; 500 by RFC 10022 §3.1.3.2

@@ -14,7 +14,7 @@ pub struct AccountState {
     /// Its mailboxes.
     pub mailboxes: BTreeMap<MailboxId, Arc<MailboxState>>,
     /// The mailboxes by name. Follows `mailboxes`; copied only when a name changes.
-    pub(crate) names: Arc<BTreeMap<Box<str>, MailboxId>>,
+    pub(crate) names: Arc<BTreeMap<Arc<str>, MailboxId>>,
     /// Octets and messages that count against the quota: every placement counts its message's size once.
     pub usage: Usage,
     /// Names subscribed to, including names of mailboxes that are gone (RFC 9051 §6.3.7).

@@ -188,12 +188,12 @@ fn too_much_news_at_once_is_said_to_be_too_much() {
         assert_eq!(block_on(session.woken(START, &mut out)), Next::Read);
         text(out)
     };
-    make(0..2_000);
-    assert_eq!(hear().matches("* LIST (\\HasNoChildren) \"/\" m").count(), 2_000);
-    make(2_000..4_001);
+    make(0..500);
+    assert_eq!(hear().matches("* LIST (\\HasNoChildren) \"/\" m").count(), 500);
+    make(500..1_001);
     assert_eq!(hear(), "* OK [NOTIFICATIONOVERFLOW] too much has happened; nothing more is told\r\n");
     // From then on nothing is told.
-    make(4_001..4_002);
+    make(1_001..1_002);
     let said = text(talk(&mut session, &[b"c NOOP\r\n"]).0);
-    assert!(said.ends_with("\r\nc OK done\r\n") && !said.contains("LIST"), "{said}");
+    assert!(said.ends_with("\r\nc OK done\r\n") && !said.contains("* LIST"), "{said}");
 }
