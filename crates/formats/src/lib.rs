@@ -2,8 +2,10 @@
 //! Never touches a socket, a file or a clock, and knows nothing of mailboxes.
 
 pub mod charset;
+mod collate;
 mod fold;
 pub mod limits;
 pub mod mail;
 
+pub use collate::{casemap, push_casemap};
 pub use fold::fold_for_search;

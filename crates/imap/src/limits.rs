@@ -55,12 +55,30 @@ yubin_base::limits! {
     SEARCH_ROWS_AT_ONCE: usize = 8_192, "messages";
     /// messages whose content a search reads before other sessions have their turn
     SEARCH_BODIES_AT_ONCE: usize = 32, "messages";
+    /// places that one ESEARCH names
+    SOURCE_MAILBOXES: usize = 1_000, "mailboxes";
+    /// sort keys of one SORT
+    SORT_CRITERIA: usize = 16, "keys";
+    /// messages whose digests SORT and THREAD read before other sessions have their turn
+    ORDER_ROWS_AT_ONCE: usize = 2_048, "messages";
+    /// messages that SORT sorts before other sessions have their turn
+    SORT_RUN_MESSAGES: usize = 8_192, "messages";
+    /// messages that SORT merges before other sessions have their turn
+    SORT_MERGED_AT_ONCE: usize = 16_384, "messages";
+    /// Message-IDs that THREAD puts in order before other sessions have their turn
+    THREAD_IDS_AT_ONCE: usize = 65_536, "Message-IDs";
+    /// messages that THREAD links before other sessions have their turn
+    THREAD_LINKED_AT_ONCE: usize = 16_384, "messages";
+    /// steps that one THREAD walks in search of loops, and 8 more for each Message-ID; then a link that may make one is left out
+    THREAD_WALK_STEPS: u64 = 1_000_000, "steps";
     /// text of one part that a search decodes; what lies beyond is not found
     SEARCH_PART_OCTETS: u64 = 16_777_216, "octets";
     /// a header is read whole up to here
     HEADER_OCTETS: u64 = 1_048_576, "octets";
     /// of a command that is refused but already under way: read and forgotten, up to here
     SKIP_OCTETS: u64 = 134_217_728, "octets";
+    /// how often a client hears how far a long command is
+    PROGRESS_EVERY_MS: u64 = 10_000, "milliseconds";
     /// failed logins after which the session ends
     AUTH_FAILURES: u32 = 3, "failures";
     /// commands not understood after which each further one is answered late (before login: the session ends)

@@ -3,6 +3,7 @@
 mod append;
 mod commit;
 mod copy;
+mod digests;
 mod expunge;
 mod flags;
 mod fold;

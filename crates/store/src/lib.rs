@@ -9,6 +9,7 @@ mod apply;
 mod cache;
 mod change;
 mod diff;
+mod digest;
 mod error;
 pub mod events;
 mod flags;
@@ -31,6 +32,7 @@ pub use account::{
 pub use acl::{Acl, AclChange, AclEntry, Rights, Viewer, Who};
 pub use change::{Change, LogEntry};
 pub use diff::{Diff, diff};
+pub use digest::{Digest, DigestWords};
 pub use error::StoreError;
 pub use flags::{Flags, Keyword, KeywordBits};
 pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};

@@ -57,6 +57,16 @@ yubin_base::limits! {
     SCAN_PAIRS: usize = 512, "pairs";
     /// problems that one check of an account tells
     PROBLEMS: usize = 1_000, "sentences";
+    /// what sorting and threading need of messages, kept in memory for all accounts; the least recently used go
+    DIGEST_CACHE_OCTETS: usize = 268_435_456, "octets";
+    /// records that are read at once to make digests of them
+    DIGESTS_AT_ONCE: usize = 256, "messages";
+    /// of a subject or an address in a digest; longer ones are in the order of their beginnings
+    DIGEST_TEXT_OCTETS: usize = 512, "octets";
+    /// references of one message in its digest: the first and the nearest
+    DIGEST_REFERENCES: usize = 64, "Message-IDs";
+    /// the header of a message with many references is read up to here
+    DIGEST_HEADER_OCTETS: u64 = 262_144, "octets";
     /// documents whose content goes in one call of purge
     PURGE_DOCS: usize = 2_000, "messages";
 }

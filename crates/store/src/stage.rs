@@ -68,7 +68,7 @@ fn staged(blob: BlobRef, mail: &Mail, line_ends: bool) -> Staged {
         blob,
         message_id: mail::message_id(header).and_then(id_text),
         references: references(header),
-        base_subject: mail::base_subject(&mail.subject()).text,
+        base_subject: mail::conversation_subject(&mail.subject()).text,
         sent_date: mail::first_field(header, b"Date")
             .and_then(mail::parse_date)
             .and_then(|date| unix(date.unix_seconds)),

@@ -10,6 +10,7 @@ use crate::{
     Account, Recount, Report, Stager, StoreError,
     account::visit_blobs,
     cache::Cache,
+    digest::DigestCache,
     limits,
     tables::{self, codec::damaged, message},
 };
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) options: StoreOptions,
+    pub(crate) digests: Mutex<DigestCache>,
 }
 
 /// How much of the store is in memory.
@@ -60,7 +62,10 @@ pub struct Store {
 impl Store {
     /// Over an engine.
     pub fn new(engine: Arc<dyn Engine>, random: Arc<dyn Random>, options: StoreOptions) -> Self {
-        Self { core: Arc::new(Core { engine, random, options }), cache: Arc::default() }
+        Self {
+            core: Arc::new(Core { engine, random, options, digests: Mutex::default() }),
+            cache: Arc::default(),
+        }
     }
 
     /// Makes the account's tables: INBOX, Drafts, Sent, Junk, Trash, Archive. Finding them made already is fine.
@@ -84,6 +89,7 @@ impl Store {
         };
         account.erase().await?;
         self.cache.lock().remove(id);
+        self.core.digests.lock().forget(id);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::{Staged, limits, tables::thread::Known};
 
 /// A fixed hash of a Message-ID: FNV-1a with a finaliser. A collision puts two messages of one subject into one thread,
 /// which References could do as well.
-fn hash(id: &str) -> u64 {
+pub(crate) fn hash(id: &str) -> u64 {
     let mut z = 0xcbf2_9ce4_8422_2325u64;
     for octet in id.as_bytes() {
         z = (z ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);

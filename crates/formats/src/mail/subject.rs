@@ -22,32 +22,50 @@ pub struct BaseSubject {
 /// ```
 pub fn base_subject(subject: &str) -> BaseSubject {
     // (1) white space is single
-    let subject = subject.get(..subject.floor_char_boundary(BASE_SUBJECT_OCTETS)).unwrap_or_default();
-    let single = subject.split_whitespace().collect::<Vec<_>>().join(" ");
+    without_marks(subject.split_ascii_whitespace(), &[':'])
+}
+
+/// As [`base_subject`], and takes the full-width colon that Japanese mailers and people write behind `Re`: what conversations go by.
+pub fn conversation_subject(subject: &str) -> BaseSubject {
+    without_marks(subject.split_whitespace(), &[':', '：'])
+}
+
+fn without_marks<'a>(words: impl Iterator<Item = &'a str>, colons: &[char]) -> BaseSubject {
+    let mut single = String::new();
+    for word in words {
+        if single.len() >= BASE_SUBJECT_OCTETS {
+            break;
+        }
+        single.push_str(if single.is_empty() { "" } else { " " });
+        single.push_str(word);
+    }
+    single.truncate(single.floor_char_boundary(BASE_SUBJECT_OCTETS));
     let mut text = single.as_str();
     let mut is_reply_or_forward = false;
     loop {
         // (2) trailers
         while let Some(before) = strip_suffix_ignore_case(text, "(fwd)") {
-            text = before.trim_end();
+            text = before.trim_end_matches(' ');
             is_reply_or_forward = true;
         }
         // (3) leaders, (4) blobs before more text, (5) both until nothing changes
         loop {
-            text = text.trim();
-            if let Some(rest) = strip_leader(text) {
+            text = text.trim_matches(' ');
+            if let Some(rest) = strip_leader(text, colons) {
                 text = rest;
                 is_reply_or_forward = true;
-            } else if let Some(rest) = strip_blob(text).filter(|rest| !rest.trim().is_empty()) {
-                text = rest;
-            } else {
-                break;
+                continue;
             }
+            // No leader stands behind the blobs either, or it would have been found: they need one look only.
+            while let Some(rest) = strip_blob(text).filter(|rest| !rest.is_empty()) {
+                text = rest;
+            }
+            break;
         }
         // (6) [fwd: … ]
         match strip_prefix_ignore_case(text, "[fwd:").and_then(|inner| inner.strip_suffix(']')) {
             Some(inner) => {
-                text = inner.trim();
+                text = inner.trim_matches(' ');
                 is_reply_or_forward = true;
             }
             None => return BaseSubject { text: text.to_owned(), is_reply_or_forward },
@@ -55,21 +73,20 @@ pub fn base_subject(subject: &str) -> BaseSubject {
     }
 }
 
-fn strip_leader(text: &str) -> Option<&str> {
+fn strip_leader<'a>(text: &'a str, colons: &[char]) -> Option<&'a str> {
     let mut rest = text;
     while let Some(after) = strip_blob(rest) {
         rest = after;
     }
-    // The full-width colon is what Japanese mailers and people write.
-    let word = ["re", "fwd", "fw"].iter().find_map(|word| strip_prefix_ignore_case(rest, word))?.trim_start();
+    let word = ["re", "fwd", "fw"].iter().find_map(|word| strip_prefix_ignore_case(rest, word))?;
+    let word = word.trim_start_matches(' ');
     let word = strip_blob(word).unwrap_or(word);
-    word.strip_prefix(':').or_else(|| word.strip_prefix('：'))
+    word.strip_prefix(colons)
 }
 
 fn strip_blob(text: &str) -> Option<&str> {
     let (inside, rest) = text.strip_prefix('[')?.split_once(']')?;
-    let marks_forward = strip_prefix_ignore_case(text, "[fwd:").is_some();
-    (!inside.contains('[') && !marks_forward).then(|| rest.trim_start())
+    (!inside.contains('[')).then(|| rest.trim_start_matches(' '))
 }
 
 fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -107,7 +124,14 @@ mod tests {
         check("[fwd: Re: plain]", "plain", true);
         check("[Fwd: [list] plain]", "plain", true);
         check("  two \t words ", "two words", false);
-        check("Re：全角", "全角", true);
+        check("Re：全角", "Re：全角", false);
+        assert_eq!(conversation_subject("Re：全角").text, "全角");
+        check("[fwd: one] two", "two", false);
+        check("[fwd: one] re: two (fwd)", "two", true);
+        check("[a][b] [c]", "[c]", false);
+        check("[a] [fwd: [b] c]", "c", true);
+        check("(fwd)", "", true);
+        check("a (fwd) b", "a (fwd) b", false);
         check("Reply: no", "Reply: no", false);
         check("Re:", "", true);
         check("[[a] b", "[[a] b", false);

@@ -2,6 +2,7 @@
 
 pub mod cursor;
 pub mod date;
+pub mod esearch;
 pub mod fetch;
 pub mod frame;
 pub mod list;
@@ -11,6 +12,7 @@ pub mod parse;
 pub mod request;
 pub mod search;
 pub mod set;
+pub mod sort;
 pub mod write;
 
 pub use cursor::SyntaxError;

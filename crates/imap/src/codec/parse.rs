@@ -4,13 +4,14 @@ use yubin_store::{FlagOp, Flags, Keyword};
 
 use super::{
     cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
-    date, fetch, list, name, notify,
+    date, esearch, fetch, list, name, notify,
     request::{
         AppendHead, Command, Dialect, FetchModifiers, FlagList, QResync, Request, SelectParameters,
         StatusItem, StoreArguments,
     },
     search,
     set::{STAR, Set},
+    sort,
 };
 use crate::limits::{ID_PAIRS, TAG_OCTETS};
 
@@ -107,6 +108,10 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
             Command::Notify(notify::notify(cursor, dialect)?)
         }
         "UIDBATCHES" => uid_batches(cursor)?,
+        "ESEARCH" => {
+            cursor.sp()?;
+            Command::Esearch(esearch::esearch(cursor, dialect)?)
+        }
         "GETQUOTA" => Command::GetQuota(argument(cursor)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor, dialect)?),
         "SETQUOTA" => {
@@ -158,6 +163,14 @@ fn messages_command(
     if word == "SEARCH" {
         cursor.sp()?;
         return Ok(Some(Command::Search { search: search::search(cursor)?, uid }));
+    }
+    if word == "SORT" {
+        cursor.sp()?;
+        return Ok(Some(Command::Sort { sort: sort::sort(cursor)?, uid }));
+    }
+    if word == "THREAD" {
+        cursor.sp()?;
+        return Ok(Some(Command::Thread { thread: sort::thread(cursor)?, uid }));
     }
     if !matches!(word, "FETCH" | "STORE" | "COPY" | "MOVE") {
         return Ok(None);

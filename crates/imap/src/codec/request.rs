@@ -3,7 +3,15 @@
 use yubin_base::UnixMs;
 use yubin_store::SpecialUse;
 
-use super::{fetch::Item, list::List, notify::NotifyArguments, search::Search, set::Set};
+use super::{
+    esearch::Esearch,
+    fetch::Item,
+    list::List,
+    notify::NotifyArguments,
+    search::Search,
+    set::Set,
+    sort::{Sort, Thread},
+};
 
 /// How names and strings are written in this session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +64,9 @@ pub enum Command {
     Expunge { uids: Option<Set> },
     Search { search: Search, uid: bool },
     UidBatches { size: u32, batches: Option<(u32, u32)> },
+    Esearch(Esearch),
+    Sort { sort: Sort, uid: bool },
+    Thread { thread: Thread, uid: bool },
     Fetch { set: Set, items: Vec<Item>, modifiers: FetchModifiers, uid: bool },
     Store { set: Set, store: StoreArguments, uid: bool },
     Copy { set: Set, mailbox: String, uid: bool },
@@ -68,6 +79,9 @@ impl Command {
     pub fn uses_sequence_numbers(&self) -> bool {
         match self {
             Self::Search { search, uid } => !uid || search.key.uses_sequence_numbers(),
+            Self::Esearch(esearch) => esearch.search.key.uses_sequence_numbers(),
+            Self::Sort { sort, uid } => !uid || sort.key.uses_sequence_numbers(),
+            Self::Thread { thread, uid } => !uid || thread.key.uses_sequence_numbers(),
             Self::Fetch { uid, .. }
             | Self::Store { uid, .. }
             | Self::Copy { uid, .. }

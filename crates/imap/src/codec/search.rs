@@ -84,6 +84,11 @@ pub fn search(cursor: &mut Cursor<'_>) -> Parsed<Search> {
         charset = Some(String::from_utf8_lossy(&cursor.astring()?).into_owned());
         cursor.sp()?;
     }
+    Ok(Search { returns, charset, key: keys(cursor)? })
+}
+
+/// `search-key *(SP search-key)`, to the end of the command.
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Parsed<Key> {
     let mut budget = SEARCH_KEYS;
     let mut keys = vec![key(cursor, 0, &mut budget)?];
     while !cursor.is_end() {
@@ -92,10 +97,10 @@ pub fn search(cursor: &mut Cursor<'_>) -> Parsed<Search> {
             keys.push(key(cursor, 0, &mut budget)?);
         }
     }
-    Ok(Search { returns, charset, key: all_of(keys) })
+    Ok(all_of(keys))
 }
 
-fn search_return(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
+pub(super) fn search_return(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     let mut returns = SearchReturn::default();
     cursor.parenthesised(16, |c| {
         let at = c.clone();
@@ -295,6 +300,16 @@ impl Key {
             Self::Not(key) => key.uses_sequence_numbers(),
             Self::Or(a, b) => a.uses_sequence_numbers() || b.uses_sequence_numbers(),
             Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
+            _ => false,
+        }
+    }
+    /// Whether `$` is in it.
+    pub fn uses_saved(&self) -> bool {
+        match self {
+            Self::Seq(set) | Self::Uid(set) => *set == Set::Saved,
+            Self::Not(key) => key.uses_saved(),
+            Self::Or(a, b) => a.uses_saved() || b.uses_saved(),
+            Self::And(keys) => keys.iter().any(Self::uses_saved),
             _ => false,
         }
     }

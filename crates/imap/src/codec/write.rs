@@ -23,6 +23,8 @@ pub enum Code {
     Closed,
     ExpungeIssued,
     HighestModSeq(u64),
+    /// The tag, how far it is, and of what.
+    InProgress(Option<String>, u64, u64),
     InUse,
     Limit,
     MailboxId(u32),
@@ -231,6 +233,18 @@ impl<'a> Writer<'a> {
             Code::Closed => self.raw("CLOSED"),
             Code::ExpungeIssued => self.raw("EXPUNGEISSUED"),
             Code::HighestModSeq(n) => self.raw("HIGHESTMODSEQ ").number(*n),
+            Code::InProgress(tag, done, goal) => {
+                self.raw("INPROGRESS (");
+                match tag {
+                    Some(tag) => self.raw("\"").raw(tag).raw("\""),
+                    None => self.raw("NIL"),
+                };
+                self.raw(" ").number(*done).raw(" ");
+                match goal {
+                    0 => self.raw("NIL)"),
+                    goal => self.number(*goal).raw(")"),
+                }
+            }
             Code::InUse => self.raw("INUSE"),
             Code::Limit => self.raw("LIMIT"),
             Code::MailboxId(id) => self.raw("MAILBOXID (M").number(*id).raw(")"),

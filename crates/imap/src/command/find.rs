@@ -42,6 +42,19 @@ impl Finder {
         Ok(Self::new(plan, selected.access.clone(), None, selected.view.exists()))
     }
 
+    /// In another mailbox, of this account.
+    pub(crate) fn in_other(
+        cx: &Context<'_>,
+        access: Access,
+        view: View,
+        key: &Key,
+        charset: Charset,
+    ) -> Self {
+        let plan = Plan::new(key, charset, &view, &Default::default(), cx.now);
+        let last = view.exists();
+        Self::new(plan, access, Some(view), last)
+    }
+
     fn new(plan: Plan, access: Access, other: Option<View>, last: u32) -> Self {
         Self { plan, access, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
     }
@@ -94,6 +107,10 @@ impl Finder {
     /// The mailbox that is searched.
     pub(crate) fn view<'a>(&'a self, cx: &'a Context<'_>) -> Option<&'a View> {
         view_of(self.other.as_ref(), cx.user.selected.as_ref())
+    }
+    /// How many messages were looked at, and of how many.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (u64::from(self.next - 1), u64::from(self.last))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::session::{reply::Reply, user::Context, view::Known};
 
-use super::{fetch::FetchJob, search::SearchJob};
+use super::{esearch::EsearchJob, fetch::FetchJob, search::SearchJob, sort::SortJob, thread::ThreadJob};
 
 /// A long answer under way.
 pub(crate) enum Job {
@@ -11,6 +11,12 @@ pub(crate) enum Job {
     Fetch(Box<FetchJob>),
     /// SEARCH
     Search(Box<SearchJob>),
+    /// ESEARCH
+    Esearch(Box<EsearchJob>),
+    /// SORT
+    Sort(Box<SortJob>),
+    /// THREAD
+    Thread(Box<ThreadJob>),
 }
 
 /// How far it is.
@@ -29,6 +35,20 @@ impl Job {
         match self {
             Self::Fetch(job) => job.step(cx).await,
             Self::Search(job) => job.step(cx).await,
+            Self::Esearch(job) => job.step(cx).await,
+            Self::Sort(job) => job.step(cx).await,
+            Self::Thread(job) => job.step(cx).await,
+        }
+    }
+    /// How far it is, and of what, if that can be told.
+    pub(crate) fn progress(&self) -> Option<(u64, u64)> {
+        match self {
+            // What it writes tells enough.
+            Self::Fetch(_) => None,
+            Self::Search(job) => Some(job.progress()),
+            Self::Esearch(job) => Some(job.progress()),
+            Self::Sort(job) => Some(job.progress()),
+            Self::Thread(job) => Some(job.progress()),
         }
     }
     /// Whether the client waits for the rest of a literal.
@@ -36,6 +56,9 @@ impl Job {
         match self {
             Self::Fetch(job) => job.in_literal(),
             Self::Search(job) => job.in_line(),
+            Self::Esearch(job) => job.in_line(),
+            Self::Sort(job) => job.in_line(),
+            Self::Thread(job) => job.in_line(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! what else the client is told before the answer.
 
 mod acl;
+mod answer;
 pub(crate) mod append;
 pub(crate) mod authenticate;
 pub(crate) mod capability;
@@ -10,6 +11,7 @@ mod copy;
 mod create;
 mod delete;
 mod enable;
+mod esearch;
 mod expunge;
 mod fetch;
 mod find;
@@ -28,10 +30,12 @@ mod rename;
 mod resync;
 mod search;
 mod select;
+mod sort;
 mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod thread;
 mod uidbatches;
 
 use yubin_base::{Next, UnixMs};
@@ -104,6 +108,9 @@ impl Session {
             Command::Fetch { uid: false, .. }
                 | Command::Store { uid: false, .. }
                 | Command::Search { uid: false, .. }
+                | Command::Sort { uid: false, .. }
+                | Command::Thread { uid: false, .. }
+                | Command::Esearch(_)
         );
         let Some(user) = &mut self.user else {
             let reply = Reply::bad("log in first");
@@ -126,7 +133,8 @@ impl Session {
         match outcome {
             Outcome::Reply(reply) => self.finish(&tag, &reply, may_expunge, &known, out).await,
             Outcome::Job(job) => {
-                self.mode = Mode::Job(Box::new(Running { job, end: End::Answer { tag, may_expunge } }));
+                self.mode =
+                    Mode::Job(Box::new(Running { job, end: End::Answer { tag, may_expunge, told_at: now } }));
                 self.go_on(now, out).await
             }
         }
@@ -135,6 +143,7 @@ impl Session {
     /// Goes on with a long answer.
     pub(crate) async fn go_on(&mut self, now: UnixMs, out: &mut Vec<u8>) -> Next {
         let (Mode::Job(running), Some(user)) = (&mut self.mode, &mut self.user) else { return Next::Read };
+        running.tell_progress(now, out);
         let mut cx = Context { services: &self.services, user, now, out, known: Vec::new() };
         match running.job.step(&mut cx).await {
             Progress::More => Next::More,
@@ -148,7 +157,7 @@ impl Session {
                     return Next::Read;
                 };
                 match running.end {
-                    End::Answer { tag, may_expunge } => {
+                    End::Answer { tag, may_expunge, .. } => {
                         self.finish(&tag, &reply, may_expunge, &known, out).await
                     }
                     End::Told { tag, reply } => {
@@ -216,6 +225,9 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Move { set, mailbox, uid } => move_::run(cx, &set, &mailbox, uid).await,
         Command::UidBatches { size, batches } => uidbatches::run(cx, tag, size, batches),
         Command::Search { search, uid } => return search::run(cx, tag, search, uid),
+        Command::Esearch(esearch) => return esearch::run(cx, tag, esearch).await,
+        Command::Sort { sort, uid } => return sort::run(cx, tag, sort, uid),
+        Command::Thread { thread, uid } => return thread::run(cx, &thread, uid),
         Command::Fetch { set, items, modifiers, uid } => {
             return fetch::run(cx, &set, items, modifiers, uid).await;
         }

@@ -75,14 +75,30 @@ pub(crate) struct Running {
 
 /// What follows a long answer.
 pub(crate) enum End {
-    /// What has changed meanwhile, and the tagged answer that the job gives.
-    Answer { tag: String, may_expunge: bool },
+    /// What has changed meanwhile, and the tagged answer that the job gives. The client last heard at this time how far it is.
+    Answer { tag: String, may_expunge: bool, told_at: UnixMs },
     /// This tagged answer: the job told of new messages before it (RFC 5465 §5.2).
     Told { tag: String, reply: Reply },
     /// IDLE goes on.
     Idle(String),
     /// The next command.
     Nothing,
+}
+
+impl Running {
+    /// `* OK [INPROGRESS ("tag" 175 1000)]`, now and then (RFC 9585 §4).
+    pub(crate) fn tell_progress(&mut self, now: UnixMs, out: &mut Vec<u8>) {
+        let End::Answer { tag, told_at, .. } = &mut self.end else { return };
+        if now.since(*told_at) < limits::PROGRESS_EVERY_MS || self.job.in_literal() {
+            return;
+        }
+        let Some((done, goal)) = self.job.progress() else { return };
+        *told_at = now;
+        // A bracket in the tag could be taken for the end of the code (RFC 9585 §4).
+        let tag = (!tag.contains(']')).then(|| tag.clone());
+        let code = Code::InProgress(tag, done.min(goal), goal);
+        Writer::new(out, Dialect::default()).untagged_ok(&code, "still at work");
+    }
 }
 
 impl Session {

@@ -121,6 +121,33 @@ pub(crate) fn not_permitted() -> Reply {
     Reply::no(Code::NoPerm, "the rights you have there do not allow that")
 }
 
+/// Every mailbox that the user may read, by name: its own, and others' too if they are asked for.
+pub(crate) async fn all_readable(cx: &Context<'_>, others: bool) -> Result<Vec<Reached>, Reply> {
+    let mut accounts = vec![(String::new(), cx.user.own.clone())];
+    if others {
+        let me = Viewer { id: cx.user.id, neighbour: true };
+        for account in cx.services.store.sharers(me).await? {
+            let owner = account.id();
+            let Some(person) = cx.services.people.person(owner) else { continue };
+            let neighbour = cx.services.people.neighbours(cx.user.id, owner);
+            accounts.push((prefix_of(&person), Access::viewer(account, Viewer { neighbour, ..me })));
+        }
+    }
+    let mut all = Vec::new();
+    for (prefix, access) in accounts {
+        let state = access.state();
+        for mailbox in state.mailboxes.values().filter(|mailbox| !mailbox.no_select) {
+            let name = format!("{prefix}{}", mailbox.name);
+            let reached = Reached { access: access.clone(), mailbox: Arc::clone(mailbox), name };
+            if reached.rights().has(Rights::READ) {
+                all.push(reached);
+            }
+        }
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
 /// The mailbox of that name, whatever the user may do with it.
 pub(crate) async fn find(services: &ImapServices, user: &User, name: &str) -> Result<Option<Reached>, Reply> {
     let Some(place) = place(services, user, name).await? else { return Ok(None) };

@@ -100,6 +100,30 @@ fn a_text_is_found_where_two_pieces_meet() {
     assert!(text(said).contains("* SEARCH 1 2 3 4\r\n"));
 }
 
+#[test]
+fn long_work_tells_how_far_it_is_every_ten_seconds() {
+    // RFC 9585 §4
+    let world = World::new();
+    world.messages(100);
+    let tell = |tag: &str| {
+        let mut session = world.session();
+        talk(&mut session, &[b"a LOGIN ann secret\r\nb SELECT INBOX\r\n"]);
+        let mut out = Vec::new();
+        let line = format!("{tag} SORT (ARRIVAL) UTF-8 BODY nothing\r\n");
+        let (_, mut next) = block_on(session.command(line.as_bytes(), START, &mut out));
+        let mut seconds = 0;
+        while next == Next::More {
+            seconds += 6;
+            next = block_on(session.more(START.plus_ms(seconds * 1_000), &mut out));
+        }
+        text(out)
+    };
+    let said = tell("c");
+    assert!(said.starts_with("* OK [INPROGRESS (\"c\" 64 100)] still at work\r\n"), "{said}");
+    assert!(said.ends_with("* SORT\r\nc OK that is all\r\n"), "{said}");
+    assert!(tell("c]").starts_with("* OK [INPROGRESS (NIL 64 100)]"));
+}
+
 /// Lines that a client might send, and some that none should.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let known = proptest::sample::select(vec![
@@ -112,6 +136,9 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         "a APPEND INBOX (\\Seen) {3}\r\nabc {2+}\r\nxy\r\n",
         "a APPEND nowhere {3+}\r\nabc\r\n",
         "a SEARCH RETURN (SAVE ALL) OR TEXT x NOT BODY \"a\"\r\n",
+        "a SORT RETURN (ALL SAVE) (REVERSE DATE SUBJECT) UTF-8 TEXT a\r\n",
+        "a UID SORT (ARRIVAL) UTF-8 $\r\n",
+        "a THREAD REFERENCES UTF-8 ALL\r\n",
         "a COPY $ INBOX\r\n",
         "a MOVE 1 Sent\r\n",
         "a IDLE\r\n",

@@ -43,7 +43,7 @@ impl Account {
         Ok(records)
     }
 
-    async fn decode_record(&self, doc: DocId, value: &Val) -> Result<Record, StoreError> {
+    pub(super) async fn decode_record(&self, doc: DocId, value: &Val) -> Result<Record, StoreError> {
         let damage = || damaged("a message", &message::key(self.id, doc));
         match message::decode(doc, value).ok_or_else(damage)? {
             Stored::Whole(record) => Ok(record),

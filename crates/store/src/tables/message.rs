@@ -78,6 +78,42 @@ pub(crate) fn decode(doc: DocId, value: &[u8]) -> Option<Stored> {
     }
 }
 
+/// What a digest is made of, where it lies within the value; nothing when it is in a blob of its own, or damaged.
+pub(crate) fn head(value: &[u8]) -> Option<StagedHead<'_>> {
+    let mut r = Reader::sealed(value)?;
+    if r.u8()? != V1 {
+        return None;
+    }
+    r.int()?;
+    r.octets()?;
+    StagedHead::read(&mut r)
+}
+
+/// The beginning of a [`Staged`], borrowed.
+pub(crate) struct StagedHead<'a> {
+    pub(crate) message_id: Option<&'a str>,
+    pub(crate) references: Vec<&'a str>,
+    pub(crate) envelope: &'a [u8],
+}
+
+impl<'a> StagedHead<'a> {
+    fn read(r: &mut Reader<'a>) -> Option<Self> {
+        if r.u8()? != STAGED_V1 {
+            return None;
+        }
+        r.octets()?;
+        let message_id = match r.u8()? {
+            0 => None,
+            _ => Some(r.text()?),
+        };
+        let count = r.count()?;
+        let references = (0..count).map(|_| r.text()).collect::<Option<_>>()?;
+        r.octets()?;
+        r.int()?;
+        Some(Self { message_id, references, envelope: r.octets()? })
+    }
+}
+
 /// A message of which nothing was read.
 fn bare(blob: BlobRef) -> Staged {
     Staged {
