@@ -13,10 +13,12 @@ mod mailboxes;
 mod purge;
 
 mod read;
+mod scripts;
 mod sharing;
 mod verify;
 
 pub use purge::Purged;
+pub use scripts::ScriptError;
 pub(crate) use verify::visit_blobs;
 pub use verify::{Recount, Report};
 

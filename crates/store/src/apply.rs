@@ -54,6 +54,14 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
             }
         }
         Change::Subscribed { name, subscribed } => subscribe(state, name, *subscribed),
+        Change::Script { name, octets } => {
+            let scripts = Arc::make_mut(&mut state.scripts);
+            match octets {
+                Some(octets) => scripts.insert(name.clone(), *octets),
+                None => scripts.remove(name),
+            };
+        }
+        Change::ScriptActive { name } => state.active_script = name.as_deref().map(Into::into),
         Change::Appended { mailbox, .. }
         | Change::Flags { mailbox, .. }
         | Change::Expunged { mailbox, .. } => {
@@ -160,7 +168,12 @@ pub(crate) fn apply_rows(pages: &mut Vec<Arc<Page>>, modseq: ModSeq, change: &Ch
         Change::Flags { uids, clear, set, .. } => set_flags(pages, modseq, uids, *clear, *set, delta),
         Change::Expunged { uids, .. } => expunge(pages, uids, delta),
         Change::Deleted { .. } => pages.clear(),
-        Change::Created { .. } | Change::Renamed { .. } | Change::Acl { .. } | Change::Subscribed { .. } => {}
+        Change::Created { .. }
+        | Change::Renamed { .. }
+        | Change::Acl { .. }
+        | Change::Subscribed { .. }
+        | Change::Script { .. }
+        | Change::ScriptActive { .. } => {}
     }
 }
 

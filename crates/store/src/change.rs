@@ -46,6 +46,18 @@ pub enum Change {
         /// Which.
         subscribed: bool,
     },
+    /// A Sieve script was written, or deleted when it has no size.
+    Script {
+        /// Its name.
+        name: String,
+        /// Its size in octets.
+        octets: Option<usize>,
+    },
+    /// Another Sieve script runs at delivery.
+    ScriptActive {
+        /// Its name; nothing when none runs.
+        name: Option<String>,
+    },
     /// Messages came into a mailbox: by delivery, APPEND, COPY or MOVE.
     Appended {
         /// The mailbox.
@@ -101,7 +113,7 @@ impl Change {
             | Self::Appended { mailbox, .. }
             | Self::Flags { mailbox, .. }
             | Self::Expunged { mailbox, .. } => Some(*mailbox),
-            Self::Subscribed { .. } => None,
+            Self::Subscribed { .. } | Self::Script { .. } | Self::ScriptActive { .. } => None,
         }
     }
 

@@ -27,7 +27,8 @@ mod uidset;
 
 pub use access::Access;
 pub use account::{
-    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Recount, Report, StoreFlags,
+    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Recount, Report,
+    ScriptError, StoreFlags,
 };
 pub use acl::{Acl, AclChange, AclEntry, Rights, Viewer, Who};
 pub use change::{Change, LogEntry};

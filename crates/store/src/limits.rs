@@ -9,6 +9,12 @@ yubin_base::limits! {
     MAILBOX_LEVELS: usize = 20, "levels";
     /// one account's list must stay readable at login
     MAILBOXES_PER_ACCOUNT: usize = 20_000, "mailboxes";
+    /// a user sorts mail with a handful
+    SCRIPTS_PER_ACCOUNT: usize = 100, "scripts";
+    /// fits into one value of the engine; about 1,500 lines
+    SCRIPT_OCTETS: usize = 65_000, "octets";
+    /// RFC 5804 §1.6: at least 128 characters
+    SCRIPT_NAME_OCTETS: usize = 400, "octets";
     /// names of mailboxes that are gone may stay subscribed, but not without end
     SUBSCRIPTIONS_PER_ACCOUNT: usize = 40_000, "names";
     /// of one mailbox, so that its row fits into one value

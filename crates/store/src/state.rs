@@ -19,6 +19,10 @@ pub struct AccountState {
     pub usage: Usage,
     /// Names subscribed to, including names of mailboxes that are gone (RFC 9051 §6.3.7).
     pub subscribed: Arc<[String]>,
+    /// The names of the Sieve scripts, with their sizes in octets.
+    pub scripts: Arc<BTreeMap<String, usize>>,
+    /// The script that runs at delivery.
+    pub active_script: Option<Arc<str>>,
 }
 
 impl AccountState {

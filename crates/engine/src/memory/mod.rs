@@ -408,8 +408,12 @@ impl Disk {
     }
 
     fn restart(&mut self) {
+        let limbo = std::mem::take(&mut self.limbo);
+        let limbo_survives = !limbo.is_empty() && self.rng.chance(500_000);
         let lost_at_most = self.version - self.durable;
-        let kept = if self.faults.lose_lazy { self.rng.below(lost_at_most + 1) } else { lost_at_most };
+        // A batch never survives without those before it.
+        let loses = self.faults.lose_lazy && !limbo_survives;
+        let kept = if loses { self.rng.below(lost_at_most + 1) } else { lost_at_most };
         self.version = self.durable + kept;
         self.durable = self.version;
         self.table.roll_back(self.version);
@@ -417,8 +421,7 @@ impl Disk {
         self.life += 1;
         self.crashed = false;
         self.read_only = None;
-        let limbo = std::mem::take(&mut self.limbo);
-        if self.rng.chance(500_000) {
+        if limbo_survives {
             for batch in &limbo {
                 // What an expectation refuses now was refused then as well.
                 let _ = self.apply(batch);

@@ -109,6 +109,19 @@ fn lazy_batches_are_lost_as_a_suffix_and_never_before_a_later_synchronous_one() 
 }
 
 #[test]
+fn what_survives_a_failed_flush_has_everything_before_it() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..60 {
+        let plan = vec![(1, Fault::FlushError)];
+        let engine = MemoryEngine::with_faults(seed, Faults { lose_lazy: true, plan, ..Faults::default() });
+        now(engine.commit(put("a", Lazy))).unwrap();
+        now(engine.commit(put("b", Sync))).unwrap_err();
+        seen.insert(keys(&engine.crash()));
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["", "a", "ab"]);
+}
+
+#[test]
 fn unnamed_blobs_may_be_lost_and_named_ones_never() {
     let mut lost = 0;
     for seed in 0..40 {

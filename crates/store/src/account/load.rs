@@ -11,7 +11,7 @@ use crate::{
     apply::Delta,
     limits,
     store::Core,
-    tables::{self, chunk, codec::damaged, head, head::Head, log, mailbox, subscription},
+    tables::{self, chunk, codec::damaged, head, head::Head, log, mailbox, script, subscription},
 };
 
 /// An account as its tables have it, without pages.
@@ -91,6 +91,14 @@ pub(crate) async fn load(view: &dyn View, id: AccountId) -> Result<Option<Loaded
         subscribed.push(name.to_owned());
     }
     state.subscribed = subscribed.into();
+    let (from, to) = script::range(id);
+    for (key, value) in scan_all(view, from, &to).await? {
+        let (name, text) = script::decode(&key, &value).ok_or_else(|| damaged("a script", &key))?;
+        match name {
+            "" => state.active_script = Some(text.into()),
+            name => drop(Arc::make_mut(&mut state.scripts).insert(name.to_owned(), text.len())),
+        }
+    }
     let recent = read_log(view, id, head.base + 1, head.modseq).await?;
     if recent.len() as u64 != head.modseq - head.base {
         return Err(damaged("the log has a gap", &log::key(id, head.base + 1, 0)));

@@ -21,6 +21,8 @@ const APPENDED: u8 = 5;
 const FLAGS: u8 = 6;
 const EXPUNGED: u8 = 7;
 const ACL: u8 = 8;
+const SCRIPT: u8 = 16;
+const SCRIPT_ACTIVE: u8 = 17;
 
 /// The key of a part. Part 0 of the next modseq is where an entry ends.
 pub(crate) fn key(account: AccountId, modseq: u64, part: u16) -> Key {
@@ -115,6 +117,17 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.octets(name.as_bytes());
             w.u8(u8::from(*subscribed));
         }
+        Change::Script { name, octets } => {
+            w.u8(SCRIPT);
+            w.octets(name.as_bytes());
+            w.u8(u8::from(octets.is_some()));
+            w.int(octets.unwrap_or(0) as u64);
+        }
+        Change::ScriptActive { name } => {
+            w.u8(SCRIPT_ACTIVE);
+            // No script has the empty name.
+            w.octets(name.as_deref().unwrap_or("").as_bytes());
+        }
         Change::Appended { mailbox, keywords, rows } => {
             w.u8(APPENDED);
             w.int(u64::from(mailbox.0));
@@ -143,6 +156,14 @@ fn read_change(r: &mut Reader<'_>) -> Option<Change> {
     let kind = r.u8()?;
     if kind == SUBSCRIBED {
         return Some(Change::Subscribed { name: r.text()?.to_owned(), subscribed: r.u8()? != 0 });
+    }
+    if kind == SCRIPT {
+        let (name, there, octets) = (r.text()?.to_owned(), r.u8()? != 0, usize::try_from(r.int()?).ok()?);
+        return Some(Change::Script { name, octets: there.then_some(octets) });
+    }
+    if kind == SCRIPT_ACTIVE {
+        let name = r.text()?;
+        return Some(Change::ScriptActive { name: (!name.is_empty()).then(|| name.to_owned()) });
     }
     let mailbox = MailboxId(r.int32()?);
     Some(match kind {
@@ -274,6 +295,25 @@ mod tests {
         let entry = LogEntry { changes: vec![Change::Acl { mailbox: MailboxId(3), acl }], ..entry() };
         let value = encode(&entry);
         assert_eq!(value[17..value.len() - 4], [1, ACL, 3, 1, 1, 2, 3]);
+        assert_eq!(decode(9, &value), Some(entry));
+    }
+
+    #[test]
+    fn changes_of_scripts_stay_readable() {
+        let changes = vec![
+            Change::Script { name: "s".into(), octets: Some(5) },
+            Change::Script { name: "t".into(), octets: None },
+            Change::ScriptActive { name: Some("s".into()) },
+            Change::ScriptActive { name: None },
+        ];
+        let entry = LogEntry { changes, ..entry() };
+        let value = encode(&entry);
+        let hex: String = value[17..value.len() - 4].iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "0410017301051001740000110173\
+                         1100"
+        );
         assert_eq!(decode(9, &value), Some(entry));
     }
 

@@ -12,6 +12,7 @@
 //! | [`message`] | `m` doc | what is kept of a message |
 //! | [`shared`] | `p` modseq part | documents that were copied once |
 //! | [`subscription`] | `s` name | nothing |
+//! | [`script`] | `v` name | a Sieve script; of no name: which one runs |
 //! | [`thread`] | `t` hash | threads that know this Message-ID |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
 //! | [`sharer`] | `y` owner | nothing |
@@ -25,6 +26,7 @@ pub(crate) mod head;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+pub(crate) mod script;
 pub(crate) mod shared;
 pub(crate) mod sharer;
 pub(crate) mod subscription;

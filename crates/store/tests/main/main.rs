@@ -11,4 +11,5 @@ mod flags;
 mod mailboxes;
 mod model;
 mod read;
+mod scripts;
 mod simulation;
