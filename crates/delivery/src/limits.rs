@@ -23,6 +23,46 @@ yubin_base::limits! {
     RECIPIENTS_PER_ENTRY: usize = 4_000, "recipients";
     /// entries that a listing shows at once
     ENTRIES_LISTED: usize = 10_000, "entries";
+    /// after a message was sent whole and no answer was written down: long enough for the other server's answer (RFC 5321 §4.5.3.2.6) to be ruled out
+    IN_DOUBT_PAUSE_S: u64 = 900, "seconds";
+    /// how long a failure that is nobody's to hear of stays in the queue for the operator to see
+    UNSETTLED_KEPT_S: u64 = 432_000, "seconds";
+    /// MX hosts of one domain that are tried; more is an attack or an error
+    MX_HOSTS: usize = 20, "hosts";
+    /// addresses of one host that are tried
+    ADDRESSES_PER_HOST: usize = 8, "addresses";
+    /// connections that one attempt makes before it gives up for now
+    CONNECTIONS_PER_ATTEMPT: usize = 10, "connections";
+    /// how long a connection may take to come about
+    CONNECT_PATIENCE_S: u32 = 30, "seconds";
+    /// how long QUIT and its answer may take: nothing hangs on them
+    QUIT_PATIENCE_S: u32 = 5, "seconds";
+    /// one piece of a body on its way out; the engine's frame
+    BODY_PIECE_OCTETS: u64 = 262_144, "octets";
+    /// connections to other servers at a time, in all
+    SENDERS: usize = 200, "connections";
+    /// messages through one connection, so that no destination keeps one for ever
+    MESSAGES_PER_CONNECTION: u32 = 100, "messages";
+    /// first pause after a destination could not be reached; doubles up to the last
+    DESTINATION_PAUSE_FIRST_S: u64 = 30, "seconds";
+    /// longest pause before a destination that could not be reached is tried again
+    DESTINATION_PAUSE_LAST_S: u64 = 1_800, "seconds";
+    /// how long what DNS said of a domain is kept at most
+    ROUTE_KEPT_S: u64 = 600, "seconds";
+    /// domains whose MTA-STS policy is kept
+    POLICIES_KEPT: usize = 10_000, "policies";
+    /// RFC 8461 §3.3: how large a policy may be
+    POLICY_OCTETS: usize = 65_536, "octets";
+    /// RFC 8461 §3.2: how long a policy may be kept
+    POLICY_AGE_S: u64 = 31_557_600, "seconds";
+    /// a message is returned whole in a report up to here; beyond it, its header only
+    RETURNED_OCTETS: u64 = 1_048_576, "octets";
+    /// recipients that the history of a message names at its acceptance
+    RECIPIENTS_NOTED: usize = 200, "recipients";
+    /// notes that a search of the history looks at
+    NOTES_SEARCHED: usize = 2_000_000, "notes";
+    /// messages that a search of the history tells of
+    TRACES_SHOWN: usize = 100, "messages";
     /// first pause after a local delivery that failed for now; doubles up to the last
     RETRY_FIRST_S: u64 = 60, "seconds";
     /// longest pause between tries of a local delivery

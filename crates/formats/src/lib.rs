@@ -6,6 +6,7 @@ mod collate;
 mod fold;
 pub mod limits;
 pub mod mail;
+pub mod report;
 
 pub use collate::{casemap, push_casemap};
 pub use fold::fold_for_search;

@@ -22,6 +22,7 @@ use crate::{
     listen::{self, Gate, Shared},
     metrics::{Metrics, Readings},
     offload::HashThreads,
+    outbound::Tasks,
     tls::Certificate,
 };
 
@@ -38,6 +39,8 @@ pub struct App {
     pub store: Store,
     /// On its way.
     pub delivery: Delivery,
+    /// What sends it.
+    pub tasks: Arc<Tasks>,
 }
 
 /// Why the server could not start. The text is for the operator.
@@ -91,17 +94,20 @@ impl App {
             expunged_keep_s: config.mail.expunged_keep_s,
         };
         let store = Store::new(shared.clone(), random.clone(), store_options);
+        let tasks = Arc::new(Tasks::default());
+        // Without the sessions there is no work: an offline command must not send.
+        let sending = crate::sending::sending(&config, tasks.clone()).map_err(|e| failed("Sending")(&e))?;
         let delivery = Delivery::open(
             shared,
             store.clone(),
             directory.clone(),
             random,
             Arc::new(SystemClock),
-            DeliveryOptions { hostname: config.server.hostname.clone() },
+            DeliveryOptions { sending, ..DeliveryOptions::new(config.server.hostname.clone()) },
         )
         .await
         .map_err(|e| failed("The queue cannot be read")(&e))?;
-        Ok(Self { config, engine, directory, store, delivery })
+        Ok(Self { config, engine, directory, store, delivery, tasks })
     }
 
     /// What metrics and health show of the moment.
@@ -109,6 +115,13 @@ impl App {
         let stats = self.engine.stats();
         Readings {
             queued: self.delivery.queue().len(),
+            destinations: self.delivery.destinations(),
+            oldest_due_s: self
+                .delivery
+                .queue()
+                .status()
+                .next_due
+                .map_or(0, |due| clock::now().since(due) / 1_000),
             accounts_loaded: self.store.loaded().accounts,
             writable: self.engine.health() == Health::Writable,
             commits: stats.batches,
@@ -265,6 +278,7 @@ impl Running {
     pub async fn stop(mut self) {
         yubin_base::event!(events::STOPPING);
         self.stop.send_replace(true);
+        self.app.tasks.stop();
         let deadline = Duration::from_secs(limits::STOP_S);
         let gate = self.gate.clone();
         let ended = async {

@@ -40,6 +40,11 @@ pub async fn tidy(app: App, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => return,
         }
         round = round.wrapping_add(1);
+        let keep_ms = app.config.sending.history_s.saturating_mul(1_000);
+        let before = yubin_base::UnixMs(clock::now().0.saturating_sub(keep_ms));
+        if let Err(error) = app.delivery.queue().forget_before(before).await {
+            yubin_base::event!(events::TIDY_FAILED, error = %error);
+        }
         for account in app.directory.accounts() {
             if *stop.borrow() {
                 return;

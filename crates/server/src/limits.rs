@@ -29,4 +29,14 @@ yubin_base::limits! {
     HASH_THREADS: usize = 2, "threads";
     /// logins waiting for a password hash; more are told to come back
     HASH_WAITING: usize = 256, "logins";
+    /// one question to one resolver
+    DNS_TIMEOUT_S: u64 = 5, "seconds";
+    /// how often a question is asked again
+    DNS_ATTEMPTS: usize = 2, "attempts";
+    /// answers of DNS that are kept
+    DNS_CACHED_ANSWERS: u64 = 10_000, "answers";
+    /// RFC 8461 §3.3: how long the fetching of an MTA-STS policy may take
+    POLICY_FETCH_S: u64 = 60, "seconds";
+    /// one read from, or write to, another server
+    ANSWER_PIECE_OCTETS: usize = 16_384, "octets";
 }

@@ -31,6 +31,10 @@ pub struct Metrics {
     refused: Family<ProtocolLabel, Counter>,
     events: Family<EventLabel, Counter>,
     queue: Gauge<i64, AtomicI64>,
+    queue_lag: Gauge<i64, AtomicI64>,
+    destinations: Gauge<i64, AtomicI64>,
+    destinations_down: Gauge<i64, AtomicI64>,
+    senders: Gauge<i64, AtomicI64>,
     accounts: Gauge<i64, AtomicI64>,
     writable: Gauge<i64, AtomicI64>,
     commits: Gauge<f64, AtomicU64>,
@@ -43,6 +47,10 @@ pub struct Metrics {
 pub struct Readings {
     /// Messages in the queue.
     pub queued: u64,
+    /// How long the message that has waited longest past its time has.
+    pub oldest_due_s: u64,
+    /// Destinations of mail for other hosts.
+    pub destinations: yubin_delivery::DestinationReadings,
     /// Accounts held in memory.
     pub accounts_loaded: u64,
     /// Whether the store takes writes.
@@ -74,6 +82,10 @@ impl Metrics {
             refused: Family::default(),
             events: Family::default(),
             queue: Gauge::default(),
+            queue_lag: Gauge::default(),
+            destinations: Gauge::default(),
+            destinations_down: Gauge::default(),
+            senders: Gauge::default(),
             accounts: Gauge::default(),
             writable: Gauge::default(),
             commits: Gauge::default(),
@@ -86,6 +98,18 @@ impl Metrics {
         registry.register("connections_refused", "Connections refused by a limit", metrics.refused.clone());
         registry.register("events", "Events of the log catalogue, by name", metrics.events.clone());
         registry.register("queue_messages", "Messages in the queue", metrics.queue.clone());
+        registry.register(
+            "queue_lag_seconds",
+            "How far the queue is behind its schedule",
+            metrics.queue_lag.clone(),
+        );
+        registry.register("destinations", "Destinations that mail waits for", metrics.destinations.clone());
+        registry.register(
+            "destinations_down",
+            "Destinations that cannot be reached",
+            metrics.destinations_down.clone(),
+        );
+        registry.register("senders", "Connections to other servers", metrics.senders.clone());
         registry.register("accounts_loaded", "Accounts held in memory", metrics.accounts.clone());
         registry.register("store_writable", "1 while the store takes writes", metrics.writable.clone());
         registry.register("store_commits", "Transactions since the start", metrics.commits.clone());
@@ -116,6 +140,10 @@ impl Metrics {
     /// The text that Prometheus reads.
     pub fn render(&self, readings: Readings) -> String {
         self.queue.set(readings.queued as i64);
+        self.queue_lag.set(readings.oldest_due_s as i64);
+        self.destinations.set(readings.destinations.destinations as i64);
+        self.destinations_down.set(readings.destinations.paused as i64);
+        self.senders.set(readings.destinations.workers as i64);
         self.accounts.set(readings.accounts_loaded as i64);
         self.writable.set(i64::from(readings.writable));
         self.commits.set(readings.commits as f64);

@@ -137,6 +137,15 @@ fn certified(
 
 /// What a session may know of its TLS.
 pub fn info(tls: &ServerConnection) -> TlsInfo {
+    TlsInfo { server_name: tls.server_name().map(str::to_owned), ..common_info(tls) }
+}
+
+/// What is known of the TLS of a connection that we made.
+pub fn client_info(tls: &rustls::ClientConnection) -> TlsInfo {
+    common_info(tls)
+}
+
+fn common_info<D>(tls: &rustls::ConnectionCommon<D>) -> TlsInfo {
     let version = match tls.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -152,10 +161,5 @@ pub fn info(tls: &ServerConnection) -> TlsInfo {
     } else {
         Vec::new()
     };
-    TlsInfo {
-        version: version.to_owned(),
-        cipher,
-        exporter,
-        server_name: tls.server_name().map(str::to_owned),
-    }
+    TlsInfo { version: version.to_owned(), cipher, exporter, server_name: None }
 }

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use yubin_base::{AccountId, Address, TraceId, UnixMs, event};
 use yubin_engine::{Committed, Idem};
+use yubin_smtp::{client::Class, codec::reply::Enhanced};
 use yubin_store::{Account, Flags, MailboxState, NewMessage, SpecialUse, Staged, StoreError};
 
-use crate::{Delivery, Findings, QueueError, State, Target, events, limits, receive::delivery_fields};
+use super::settle::Outcome;
+use crate::{
+    Delivery, Findings, QueueError, Target, events, limits, queue::Loaded, receive::delivery_fields,
+};
 
 impl Delivery {
     /// Puts one copy into the account's INBOX, or into its mailbox for junk.
@@ -47,47 +51,27 @@ impl Delivery {
         Ok(appended.committed)
     }
 
-    /// Delivers what of an entry is due, and writes down what came of it.
-    pub(super) async fn deliver_entry(&self, id: TraceId, now: UnixMs) -> Result<(), QueueError> {
-        let mut loaded = self.0.queue.load(id).await?;
+    /// Delivers an entry to these of its recipients, and writes down what came of it.
+    pub(super) async fn deliver_local(
+        &self,
+        loaded: Loaded,
+        numbers: &[usize],
+        now: UnixMs,
+    ) -> Result<(), QueueError> {
+        let id = loaded.entry.id;
         let staged = Arc::new(self.0.queue.staged(&loaded.entry).await?);
-        let accepted = loaded.entry.accepted;
         let findings = &loaded.entry.findings.clone();
-        let due: Vec<usize> = loaded
-            .recipients
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.state.due(accepted).is_some_and(|due| due <= now))
-            .map(|(number, _)| number)
-            .collect();
         let sender = loaded.entry.reverse_path.clone();
-        let attempts: Vec<_> = due
+        let attempts: Vec<_> = numbers
             .iter()
             .filter_map(|number| Some((*number, loaded.recipients.get(*number)?.target.clone())))
             .map(|(number, target)| self.attempt(number, target, sender.as_ref(), id, &staged, findings))
             .collect();
-        let outcomes: Vec<(usize, Result<Committed, StoreError>)> =
+        let results: Vec<(usize, Result<Committed, StoreError>)> =
             stream::iter(attempts).buffer_unordered(limits::ENTRIES_AT_ONCE).collect().await;
-        for (number, outcome) in outcomes {
-            let Some(recipient) = loaded.recipients.get_mut(number) else { continue };
-            recipient.attempts += 1;
-            recipient.state = after(outcome, recipient.attempts, now);
-            match &recipient.state {
-                State::Deferred { reason, .. } => {
-                    event!(events::DEFERRED, trace = %id, to = %recipient.target.address(), reason = %reason);
-                }
-                State::Failed { reason, .. } => {
-                    event!(events::FAILED, trace = %id, to = %recipient.target.address(), reason = %reason);
-                }
-                State::Pending | State::WaitingRemote | State::Delivered { .. } => {}
-            }
-        }
-        let all_delivered = loaded.recipients.iter().all(|r| matches!(r.state, State::Delivered { .. }));
-        self.0.queue.update(&mut loaded, &due).await?;
-        if all_delivered {
-            event!(events::DONE, trace = %id);
-        }
-        Ok(())
+        let outcomes: Vec<Outcome> =
+            results.into_iter().map(|(number, result)| outcome(number, result)).collect();
+        self.settle(id, &outcomes, now).await
     }
 }
 
@@ -105,7 +89,7 @@ impl Delivery {
             Target::Local { account, address } => {
                 self.append_copy(account, &address, sender, id, staged, findings).await
             }
-            // Remote recipients are never due yet.
+            // Those go through their destination.
             Target::Remote { .. } => Err(StoreError::Gone),
         };
         (number, outcome)
@@ -122,19 +106,30 @@ fn destination(account: &Account, junk: bool) -> Option<Arc<MailboxState>> {
     junk.then(for_junk).flatten().or_else(|| account.mailbox_named("INBOX"))
 }
 
-/// The state after an attempt.
-fn after(outcome: Result<Committed, StoreError>, attempts: u32, now: UnixMs) -> State {
-    match outcome {
-        Ok(_proof) => State::Delivered { at: now },
-        Err(error @ StoreError::NoAccount) => State::Failed { at: now, reason: error.to_string() },
-        Err(error) => {
-            State::Deferred { until: now.plus_ms(pause_s(attempts) * 1_000), reason: error.to_string() }
-        }
+/// What an append means for the recipient.
+fn outcome(number: usize, result: Result<Committed, StoreError>) -> Outcome {
+    let (class, enhanced, words) = match &result {
+        Ok(_proof) => (Class::Delivered, Enhanced(2, 0, 0), "stands in the mailbox".to_owned()),
+        Err(error @ StoreError::NoAccount) => (Class::Never, Enhanced(5, 1, 1), error.to_string()),
+        Err(error @ StoreError::OverQuota) => (Class::Later, Enhanced(4, 2, 2), error.to_string()),
+        Err(error) => (Class::Later, Enhanced(4, 3, 0), error.to_string()),
+    };
+    Outcome {
+        number,
+        class,
+        enhanced: Some(enhanced),
+        host: String::new(),
+        over: String::new(),
+        words,
+        is_reply: false,
+        in_doubt: false,
+        passed_on: false,
+        at_once: false,
     }
 }
 
 /// The pause after so many attempts: doubles from the first to the last.
-fn pause_s(attempts: u32) -> u64 {
+pub(super) fn pause_s(attempts: u32) -> u64 {
     let doublings = attempts.saturating_sub(1).min(16);
     (limits::RETRY_FIRST_S << doublings).min(limits::RETRY_LAST_S)
 }
@@ -156,11 +151,10 @@ mod tests {
 
     #[test]
     fn only_a_missing_account_is_final() {
-        assert!(matches!(after(Err(StoreError::NoAccount), 1, UnixMs(0)), State::Failed { .. }));
-        assert_eq!(
-            after(Err(StoreError::OverQuota), 1, UnixMs(0)),
-            State::Deferred { until: UnixMs(60_000), reason: "the account is over its quota".into() }
-        );
+        let class = |error| outcome(0, Err(error)).class;
+        assert_eq!(class(StoreError::NoAccount), Class::Never);
+        assert_eq!(class(StoreError::OverQuota), Class::Later);
+        assert_eq!(class(StoreError::Gone), Class::Later);
     }
 
     #[test]

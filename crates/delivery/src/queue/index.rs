@@ -1,13 +1,16 @@
 //! What is due when, in memory. Derived from the engine's rows; losing it costs a scan.
 
-use std::{collections::BTreeSet, future::Future};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
 
 use event_listener::Event;
 use parking_lot::Mutex;
 use yubin_base::{TraceId, UnixMs};
 use yubin_engine::{Engine, ReadError};
 
-use crate::tables;
+use crate::tables::{self, entry::Entry};
 
 /// Rows read at a time when the index is read.
 const PAGE: usize = 1_000;
@@ -22,32 +25,41 @@ pub(super) struct Index {
 struct Due {
     entries: u64,
     times: BTreeSet<(UnixMs, TraceId)>,
+    by_id: BTreeMap<TraceId, UnixMs>,
+}
+
+impl Due {
+    fn set(&mut self, id: TraceId, due: Option<UnixMs>) {
+        if let Some(before) = self.by_id.remove(&id) {
+            self.times.remove(&(before, id));
+        }
+        if let Some(due) = due {
+            self.times.insert((due, id));
+            self.by_id.insert(id, due);
+        }
+    }
 }
 
 impl Index {
-    /// Reads every shard.
-    pub async fn read(engine: &dyn Engine) -> Result<Self, ReadError> {
+    /// Reads every shard. Where mail is sent, entries that an older server or one that does not send left without a due time are due.
+    pub async fn read(engine: &dyn Engine, sending: bool) -> Result<Self, ReadError> {
         let mut due = Due::default();
         for shard in 0..tables::SHARDS {
             let view = engine.view(tables::part(shard)).await?;
             let mut after = None;
             loop {
-                let (from, to) = tables::due_range(shard, after);
-                let rows = view.scan(&from, &to, false, PAGE).await?;
-                let found: Vec<_> = rows.iter().filter_map(|(key, _)| tables::parse_due_key(key)).collect();
-                due.times.extend(found.iter().copied());
-                after = found.last().copied();
-                if rows.len() < PAGE || after.is_none() {
-                    break;
-                }
-            }
-            let mut after = None;
-            loop {
                 let (from, to) = tables::entries_range(shard, after);
                 let rows = view.scan(&from, &to, false, PAGE).await?;
                 due.entries += rows.len() as u64;
-                after = rows.last().and_then(|(key, _)| tables::parse_entry_key(key));
-                if rows.len() < PAGE || after.is_none() {
+                for (key, value) in &rows {
+                    let Some(id) = tables::parse_entry_key(key) else { continue };
+                    after = Some(id);
+                    // What cannot be read is reported when somebody works on it.
+                    let Some(entry) = Entry::decode(id, value) else { continue };
+                    let forgotten = sending && !entry.orders.held;
+                    due.set(id, entry.due.or(forgotten.then_some(entry.accepted)));
+                }
+                if rows.len() < PAGE {
                     break;
                 }
             }
@@ -62,31 +74,26 @@ impl Index {
     pub fn added(&self, id: TraceId, due: Option<UnixMs>) {
         let mut index = self.due.lock();
         index.entries += 1;
-        index.times.extend(due.map(|due| (due, id)));
+        index.set(id, due);
         drop(index);
         self.changed.notify(usize::MAX);
     }
 
-    pub fn moved(&self, id: TraceId, from: Option<UnixMs>, to: Option<UnixMs>) {
-        let mut index = self.due.lock();
-        if let Some(from) = from {
-            index.times.remove(&(from, id));
-        }
-        index.times.extend(to.map(|to| (to, id)));
-        drop(index);
+    /// Sets when an entry is due.
+    pub fn set(&self, id: TraceId, due: Option<UnixMs>) {
+        self.due.lock().set(id, due);
         self.changed.notify(usize::MAX);
     }
 
-    pub fn removed(&self, id: TraceId, due: Option<UnixMs>) {
+    pub fn removed(&self, id: TraceId) {
         let mut index = self.due.lock();
         index.entries = index.entries.saturating_sub(1);
-        if let Some(due) = due {
-            index.times.remove(&(due, id));
-        }
+        index.set(id, None);
     }
 
-    pub fn set_aside(&self, id: TraceId) {
-        self.due.lock().times.retain(|(_, other)| *other != id);
+    /// Sets when an entry is due, without waking anybody.
+    pub fn set_aside(&self, id: TraceId, due: Option<UnixMs>) {
+        self.due.lock().set(id, due);
     }
 
     pub fn due(&self, now: UnixMs, limit: usize) -> Vec<TraceId> {

@@ -2,6 +2,7 @@
 //! Never delivers anything itself.
 
 mod admin;
+mod history;
 mod index;
 
 use std::{future::Future, sync::Arc};
@@ -12,10 +13,11 @@ use yubin_store::Staged;
 
 use crate::{
     events, limits,
-    tables::{self, entry::Entry, recipient::Recipient},
+    tables::{self, entry::Entry, note::Note, recipient::Recipient},
 };
 
-pub use admin::{QueueStatus, QueuedMessage};
+pub use admin::{Filter, QueueStatus, QueuedMessage};
+pub use history::{History, Sought};
 use index::Index;
 
 /// The queue. Cheap to clone.
@@ -23,6 +25,8 @@ use index::Index;
 pub struct Queue {
     engine: Arc<dyn Engine>,
     index: Arc<Index>,
+    /// Whether mail for other hosts is sent.
+    sending: bool,
 }
 
 /// Why the queue said no.
@@ -48,6 +52,20 @@ impl std::fmt::Display for QueueError {
 
 impl std::error::Error for QueueError {}
 
+impl QueueError {
+    /// A report could not be written into the store.
+    pub(crate) fn from_store(error: &yubin_store::StoreError) -> Self {
+        match error {
+            yubin_store::StoreError::Commit(error) => Self::Commit(error.clone()),
+            yubin_store::StoreError::Blob(yubin_engine::BlobError::Full) => Self::Commit(CommitError::Full),
+            yubin_store::StoreError::Blob(yubin_engine::BlobError::ReadOnly) => {
+                Self::Commit(CommitError::ReadOnly)
+            }
+            _ => Self::Commit(CommitError::Unavailable),
+        }
+    }
+}
+
 impl From<CommitError> for QueueError {
     fn from(error: CommitError) -> Self {
         Self::Commit(error)
@@ -60,6 +78,14 @@ impl From<ReadError> for QueueError {
     }
 }
 
+/// A report about a message, to be enqueued in the transaction that says so. Its id lies in the message's shard.
+pub(crate) struct Report {
+    pub entry: Entry,
+    pub recipients: Vec<Recipient>,
+    pub staged: Staged,
+    pub notes: Vec<Note>,
+}
+
 /// An entry with its recipients.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -69,9 +95,9 @@ pub(crate) struct Loaded {
 
 impl Queue {
     /// Reads the index.
-    pub(crate) async fn open(engine: Arc<dyn Engine>) -> Result<Self, QueueError> {
-        let index = Index::read(engine.as_ref()).await?;
-        Ok(Self { engine, index: Arc::new(index) })
+    pub(crate) async fn open(engine: Arc<dyn Engine>, sending: bool) -> Result<Self, QueueError> {
+        let index = Index::read(engine.as_ref(), sending).await?;
+        Ok(Self { engine, index: Arc::new(index), sending })
     }
 
     /// How many entries there are.
@@ -87,25 +113,14 @@ impl Queue {
     /// Puts an entry in, in one transaction. `250` rests on the answer.
     pub(crate) async fn enqueue(
         &self,
-        mut entry: Entry,
+        entry: Entry,
         recipients: &[Recipient],
         staged: &Staged,
+        notes: &[Note],
     ) -> Result<Committed, QueueError> {
         let id = entry.id;
-        let encoded = staged.encode();
-        let pieces: Vec<&[u8]> = encoded.chunks(limits::STAGED_PIECE_OCTETS).collect();
-        entry.revision = 1;
-        entry.recipients = recipients.len() as u32;
-        entry.staged_pieces = pieces.len() as u16;
-        entry.due = next_due(&entry, recipients);
-        let mut ops = vec![Op::Put(tables::entry_key(id), entry.encode())];
-        for (number, piece) in pieces.iter().enumerate() {
-            ops.push(Op::Put(tables::staged_key(id, number as u16), piece.to_vec()));
-        }
-        for (number, recipient) in recipients.iter().enumerate() {
-            ops.push(Op::Put(tables::recipient_key(id, number as u32), recipient.encode()));
-        }
-        ops.extend(entry.due.map(|due| Op::Put(tables::due_key(due, id), Vec::new())));
+        let (mut ops, due) = self.insertion(entry, recipients, staged);
+        ops.extend(note_ops(id, 1, notes));
         let batch = Batch {
             part: tables::part(tables::shard(id)),
             pre: vec![Pre::Absent(tables::entry_key(id))],
@@ -114,8 +129,33 @@ impl Queue {
             ..Batch::default()
         };
         let committed = self.engine.commit(batch).await?;
-        self.index.added(id, entry.due);
+        self.index.added(id, due);
         Ok(committed)
+    }
+
+    /// Every row of a new entry, and when it is due.
+    fn insertion(
+        &self,
+        mut entry: Entry,
+        recipients: &[Recipient],
+        staged: &Staged,
+    ) -> (Vec<Op>, Option<UnixMs>) {
+        let id = entry.id;
+        let encoded = staged.encode();
+        let pieces: Vec<&[u8]> = encoded.chunks(limits::STAGED_PIECE_OCTETS).collect();
+        entry.revision = 1;
+        entry.recipients = recipients.len() as u32;
+        entry.staged_pieces = pieces.len() as u16;
+        entry.due = self.next_due_of(&entry, recipients);
+        let mut ops = vec![Op::Put(tables::entry_key(id), entry.encode())];
+        for (number, piece) in pieces.iter().enumerate() {
+            ops.push(Op::Put(tables::staged_key(id, number as u16), piece.to_vec()));
+        }
+        for (number, recipient) in recipients.iter().enumerate() {
+            ops.push(Op::Put(tables::recipient_key(id, number as u32), recipient.encode()));
+        }
+        ops.extend(entry.due.map(|due| Op::Put(tables::due_key(due, id), Vec::new())));
+        (ops, entry.due)
     }
 
     /// The entry and its recipients.
@@ -145,19 +185,19 @@ impl Queue {
         Staged::decode(&encoded).ok_or_else(|| damaged("message", entry.id))
     }
 
-    /// Writes new states of recipients (by number). Removes the whole entry when every recipient is `Delivered`.
-    /// Fails with `Conflict` when somebody else changed the entry since it was loaded.
+    /// Writes new states of recipients (by number), the notes about them, and the report about them, in one transaction.
+    /// Removes the whole entry when nothing is left to do for any recipient. Fails with `Conflict` when somebody else changed the
+    /// entry since it was loaded.
     pub(crate) async fn update(
         &self,
         loaded: &mut Loaded,
         changed: &[usize],
+        notes: &[Note],
+        report: Option<&Report>,
     ) -> Result<Committed, QueueError> {
         let id = loaded.entry.id;
-        let done = loaded
-            .recipients
-            .iter()
-            .all(|r| matches!(r.state, crate::tables::recipient::State::Delivered { .. }));
-        let due = if done { None } else { next_due(&loaded.entry, &loaded.recipients) };
+        let done = loaded.recipients.iter().all(Recipient::is_finished);
+        let due = if done { None } else { self.next_due_of(&loaded.entry, &loaded.recipients) };
         let mut ops = Vec::new();
         if let Some(old) = loaded.entry.due
             && (done || due != Some(old))
@@ -165,10 +205,10 @@ impl Queue {
             ops.push(Op::Del(tables::due_key(old, id)));
         }
         let mut entry = loaded.entry.clone();
+        entry.revision += 1;
         if done {
             ops.extend(removal(&entry));
         } else {
-            entry.revision += 1;
             entry.due = due;
             ops.push(Op::Put(tables::entry_key(id), entry.encode()));
             ops.extend(due.map(|due| Op::Put(tables::due_key(due, id), Vec::new())));
@@ -178,24 +218,65 @@ impl Queue {
                 }
             }
         }
-        let committed = self.commit_at(&loaded.entry, ops).await?;
+        ops.extend(note_ops(id, entry.revision, notes));
+        let mut blobs = Vec::new();
+        let mut report_due = None;
+        if let Some(report) = report {
+            let (rows, due) = self.insertion(report.entry.clone(), &report.recipients, &report.staged);
+            ops.extend(rows);
+            ops.extend(note_ops(report.entry.id, 1, &report.notes));
+            blobs.push(report.staged.blob.clone());
+            report_due = due;
+        }
+        let committed = self.commit_at(&loaded.entry, ops, blobs).await?;
         if done {
-            self.index.removed(id, loaded.entry.due);
+            self.index.removed(id);
         } else {
-            self.index.moved(id, loaded.entry.due, due);
+            self.index.set(id, due);
+        }
+        if let Some(report) = report {
+            self.index.added(report.entry.id, report_due);
         }
         loaded.entry = entry;
         Ok(committed)
     }
 
-    async fn commit_at(&self, entry: &Entry, ops: Vec<Op>) -> Result<Committed, QueueError> {
+    async fn commit_at(
+        &self,
+        entry: &Entry,
+        ops: Vec<Op>,
+        blobs: Vec<BlobRef>,
+    ) -> Result<Committed, QueueError> {
         let batch = Batch {
             part: tables::part(tables::shard(entry.id)),
             pre: vec![Pre::Version(tables::entry_key(entry.id), entry.revision)],
             ops,
+            blobs,
             ..Batch::default()
         };
         Ok(self.engine.commit(batch).await?)
+    }
+
+    /// When something is to be done for an entry; a held one is left alone.
+    fn next_due_of(&self, entry: &Entry, recipients: &[Recipient]) -> Option<UnixMs> {
+        if entry.orders.held {
+            return None;
+        }
+        recipients.iter().filter_map(|r| r.due(entry.accepted, self.sending)).min()
+    }
+
+    /// Reads a piece of a message.
+    pub(crate) async fn read(
+        &self,
+        blob: &BlobRef,
+        range: std::ops::Range<u64>,
+    ) -> Result<Vec<u8>, QueueError> {
+        Ok(self.engine.blob_read(blob, range).await?)
+    }
+
+    /// Whether mail for other hosts is sent.
+    pub(crate) fn sends(&self) -> bool {
+        self.sending
     }
 
     /// Entries due now, oldest first, at most `limit`.
@@ -213,9 +294,14 @@ impl Queue {
         self.index.changed()
     }
 
-    /// Leaves a damaged entry alone until a restart, instead of trying it for ever.
-    pub(crate) fn set_aside(&self, id: TraceId) {
-        self.index.set_aside(id);
+    /// Looks at an entry again then and not before; none: until it changes. Nothing is written.
+    pub(crate) fn set_aside(&self, id: TraceId, until: Option<UnixMs>) {
+        self.index.set_aside(id, until);
+    }
+
+    /// Looks at an entry again then, and wakes whoever waits.
+    pub(crate) fn look_again(&self, id: TraceId, at: UnixMs) {
+        self.index.set(id, Some(at));
     }
 
     /// Visits the blob of every entry, for the engine's garbage collection.
@@ -247,8 +333,13 @@ fn removal(entry: &Entry) -> Vec<Op> {
     ops
 }
 
-fn next_due(entry: &Entry, recipients: &[Recipient]) -> Option<UnixMs> {
-    recipients.iter().filter_map(|r| r.state.due(entry.accepted)).min()
+/// The rows of notes.
+fn note_ops(id: TraceId, revision: u64, notes: &[Note]) -> Vec<Op> {
+    notes
+        .iter()
+        .enumerate()
+        .map(|(n, note)| Op::Put(tables::note_key(id, note.at, revision, n as u16), note.encode()))
+        .collect()
 }
 
 fn damaged(what: &str, id: TraceId) -> QueueError {

@@ -15,7 +15,8 @@ use yubin_smtp::{
 use yubin_store::{Staged, StoreError};
 
 use crate::{
-    Delivery, Entry, Findings, Origin, QueueError, Recipient, Target, events, limits,
+    Delivery, Entry, Findings, Needs, Note, Orders, Origin, QueueError, Recipient, Target, What, events,
+    limits,
     receive::policy::{mailbox_full, refuse, unknown_user},
     tables::entry::{Body, DsnOfMessage},
 };
@@ -36,8 +37,11 @@ impl Delivery {
         id: TraceId,
         staged: Staged,
         findings: Findings,
+        needs: Needs,
     ) -> Result<Accepted, Refusal> {
-        let outcome = self.accept_checked(session, envelope, id, staged, findings).await;
+        let message_id = staged.message_id.clone();
+        let entry = new_entry(session, envelope, id, &staged, findings, needs);
+        let outcome = self.accept_checked(session, envelope, entry, staged, message_id).await;
         match &outcome {
             Ok(_) => event!(
                 events::ACCEPTED,
@@ -62,26 +66,38 @@ impl Delivery {
         &self,
         session: &SessionFacts,
         envelope: &Envelope,
-        id: TraceId,
+        entry: Entry,
         staged: Staged,
-        findings: Findings,
+        message_id: Option<String>,
     ) -> Result<Accepted, Refusal> {
         self.refuse_loops(envelope, &staged)?;
+        let id = entry.id;
         let staged = Arc::new(staged);
+        let mut notes = accepted_notes(&entry, envelope, message_id);
         if session.service == Service::Lmtp {
-            let results = self.deliver_each(envelope, id, &staged, &findings).await;
+            let results = self.deliver_each(envelope, &entry, &staged).await;
+            notes.extend(lmtp_notes(&entry, envelope, &results));
+            self.0.queue.note(id, &notes);
             return Ok(Accepted { trace_id: id, delivered: Delivered::ToEach(results) });
         }
         let plan = self.plan(envelope)?;
         let committed = match (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty()) {
-            (Some((account, (address, _))), 1, true) => self
-                .append_copy(*account, address, envelope.mail.reverse_path.as_ref(), id, &staged, &findings)
-                .await
-                .map_err(|e| store_refusal(&e))?,
-            _ => self
-                .enqueue(session, envelope, id, &staged, plan, findings)
-                .await
-                .map_err(|e| queue_refusal(&e))?,
+            // A success that is to be reported goes through the queue, which makes the report with it.
+            (Some((account, (address, rcpt))), 1, true) if !rcpt.notify.is_some_and(|n| n.success) => {
+                let sender = envelope.mail.reverse_path.as_ref();
+                let committed = self
+                    .append_copy(*account, address, sender, id, &staged, &entry.findings)
+                    .await
+                    .map_err(|e| store_refusal(&e))?;
+                notes.push(Note::new(entry.accepted, What::Delivered, address, "stands in the mailbox"));
+                self.0.queue.note(id, &notes);
+                committed
+            }
+            _ => {
+                let recipients = plan.into_recipients();
+                let queue = &self.0.queue;
+                queue.enqueue(entry, &recipients, &staged, &notes).await.map_err(|e| queue_refusal(&e))?
+            }
         };
         Ok(promise(committed, id))
     }
@@ -149,53 +165,16 @@ impl Delivery {
         Ok(plan)
     }
 
-    async fn enqueue(
-        &self,
-        session: &SessionFacts,
-        envelope: &Envelope,
-        id: TraceId,
-        staged: &Staged,
-        plan: Plan<'_>,
-        findings: Findings,
-    ) -> Result<Committed, QueueError> {
-        let local = plan
-            .local
-            .into_iter()
-            .map(|(account, (address, rcpt))| Recipient::new(Target::Local { account, address }, rcpt));
-        let remote =
-            plan.remote.into_iter().map(|(address, rcpt)| Recipient::new(Target::Remote { address }, rcpt));
-        let recipients: Vec<Recipient> = local.chain(remote).collect();
-        let entry = Entry {
-            id,
-            revision: 0,
-            accepted: session.now,
-            due: None,
-            reverse_path: envelope.mail.reverse_path.clone(),
-            origin: origin(session),
-            size_octets: staged.blob.size_octets,
-            body: Body::of(envelope),
-            dsn: DsnOfMessage::of(envelope),
-            recipients: 0,
-            staged_pieces: 0,
-            findings,
-        };
-        self.0.queue.enqueue(entry, &recipients, staged).await
-    }
-
     /// LMTP: every recipient's copy is stored, or refused, before its answer. Outside targets of aliases go through the queue.
     async fn deliver_each(
         &self,
         envelope: &Envelope,
-        id: TraceId,
+        entry: &Entry,
         staged: &Arc<Staged>,
-        findings: &Findings,
     ) -> Vec<Result<(), Refusal>> {
         // Collected first: a closure over borrowed items would not do for a future that moves between threads.
-        let deliveries: Vec<_> = envelope
-            .recipients
-            .iter()
-            .map(|rcpt| self.deliver_one(envelope, rcpt, id, staged, findings))
-            .collect();
+        let deliveries: Vec<_> =
+            envelope.recipients.iter().map(|rcpt| self.deliver_one(envelope, rcpt, entry, staged)).collect();
         stream::iter(deliveries).buffered(limits::ENTRIES_AT_ONCE).collect().await
     }
 
@@ -203,16 +182,15 @@ impl Delivery {
         &self,
         envelope: &Envelope,
         rcpt: &RcptTo,
-        id: TraceId,
+        entry: &Entry,
         staged: &Arc<Staged>,
-        findings: &Findings,
     ) -> Result<(), Refusal> {
         let Resolution::Local { deliveries, remote } = self.resolve(&rcpt.forward_path) else {
             return Err(unknown_user());
         };
         let sender = envelope.mail.reverse_path.as_ref();
         for local in deliveries {
-            self.append_copy(local.account, &local.address, sender, id, staged, findings)
+            self.append_copy(local.account, &local.address, sender, entry.id, staged, &entry.findings)
                 .await
                 .map_err(|e| store_refusal(&e))?;
         }
@@ -220,31 +198,78 @@ impl Delivery {
             return Ok(());
         }
         // One entry for each recipient of the transaction: each has its own id, so that each has its own answer.
-        let entry_id = TraceId::new(self.0.clock.now(), self.0.random.u128());
+        let now = self.0.clock.now();
+        let id = TraceId::new(now, self.0.random.u128());
         let recipients: Vec<Recipient> =
             remote.into_iter().map(|address| Recipient::new(Target::Remote { address }, rcpt)).collect();
-        let entry = Entry {
-            id: entry_id,
-            revision: 0,
-            accepted: self.0.clock.now(),
-            due: None,
-            reverse_path: envelope.mail.reverse_path.clone(),
-            origin: Origin {
-                service: "lmtp".into(),
-                remote: String::new(),
-                helo: String::new(),
-                account: None,
-                name: None,
-            },
-            size_octets: staged.blob.size_octets,
-            body: Body::of(envelope),
-            dsn: DsnOfMessage::of(envelope),
-            recipients: 0,
-            staged_pieces: 0,
-            findings: findings.clone(),
-        };
-        self.0.queue.enqueue(entry, &recipients, staged).await.map(|_| ()).map_err(|e| queue_refusal(&e))
+        let entry = Entry { id, accepted: now, ..entry.clone() };
+        let notes = accepted_notes(&entry, envelope, staged.message_id.clone());
+        let queued = self.0.queue.enqueue(entry, &recipients, staged, &notes).await;
+        queued.map(|_| ()).map_err(|e| queue_refusal(&e))
     }
+}
+
+impl Plan<'_> {
+    fn into_recipients(self) -> Vec<Recipient> {
+        let local = self
+            .local
+            .into_iter()
+            .map(|(account, (address, rcpt))| Recipient::new(Target::Local { account, address }, rcpt));
+        let remote =
+            self.remote.into_iter().map(|(address, rcpt)| Recipient::new(Target::Remote { address }, rcpt));
+        local.chain(remote).collect()
+    }
+}
+
+fn new_entry(
+    session: &SessionFacts,
+    envelope: &Envelope,
+    id: TraceId,
+    staged: &Staged,
+    findings: Findings,
+    needs: Needs,
+) -> Entry {
+    Entry {
+        id,
+        revision: 0,
+        accepted: session.now,
+        due: None,
+        reverse_path: envelope.mail.reverse_path.clone(),
+        origin: origin(session),
+        size_octets: staged.blob.size_octets,
+        body: Body::of(envelope),
+        dsn: DsnOfMessage::of(envelope),
+        recipients: 0,
+        staged_pieces: 0,
+        findings,
+        needs,
+        orders: Orders::default(),
+    }
+}
+
+/// The first notes of a message's history: from whom and where, and for whom.
+fn accepted_notes(entry: &Entry, envelope: &Envelope, message_id: Option<String>) -> Vec<Note> {
+    let Origin { service, remote, helo, name, .. } = &entry.origin;
+    let sender = entry.reverse_path.as_ref().map(Address::to_string).unwrap_or_default();
+    let who = name.as_ref().map(|name| format!(", logged in as {name}")).unwrap_or_default();
+    let text = format!("by {service} from {remote} ({helo}){who}, {} octets", entry.size_octets);
+    let mut first = Note::new(entry.accepted, What::Accepted, sender, text);
+    first.message_id = message_id;
+    let recipients = envelope.recipients.iter().take(limits::RECIPIENTS_NOTED);
+    let named = recipients.map(|rcpt| Note::new(entry.accepted, What::For, &rcpt.original, ""));
+    std::iter::once(first).chain(named).collect()
+}
+
+fn lmtp_notes(entry: &Entry, envelope: &Envelope, results: &[Result<(), Refusal>]) -> Vec<Note> {
+    let pairs = envelope.recipients.iter().zip(results).take(limits::RECIPIENTS_NOTED);
+    pairs
+        .map(|(rcpt, result)| match result {
+            Ok(()) => Note::new(entry.accepted, What::Delivered, &rcpt.original, "taken"),
+            Err(refusal) => {
+                Note::new(entry.accepted, What::Failed, &rcpt.original, refusal.reply().text.clone())
+            }
+        })
+        .collect()
 }
 
 /// The promise of a 250. Takes the proof that there is something to promise.

@@ -79,6 +79,11 @@ pub(super) struct HeaderLength {
 }
 
 impl HeaderLength {
+    /// How long the header is so far.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Takes the next octets of the message. Tells how long the header is so far.
     pub fn push(&mut self, octets: &[u8]) -> u64 {
         for octet in octets {

@@ -1,10 +1,11 @@
 //! Taking mail in: who may send to whom, and where the body goes.
 
 mod accept;
+mod completion;
 mod identity;
 mod policy;
 mod spool;
 mod trace;
 
 pub use spool::Spool;
-pub(crate) use trace::delivery_fields;
+pub(crate) use trace::{date, delivery_fields};

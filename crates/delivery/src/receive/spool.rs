@@ -3,14 +3,15 @@
 use yubin_base::TraceId;
 use yubin_smtp::{
     envelope::Envelope,
-    server::{Accepted, BodyFacts, BodySink, Refusal, SessionFacts},
+    server::{Accepted, BodyFacts, BodySink, Refusal, Service, SessionFacts},
 };
 use yubin_store::Stager;
 
 use crate::{
-    Delivery, Findings, limits,
+    Delivery, Findings, Needs, limits,
     receive::{
         accept::store_refusal,
+        completion::Completion,
         identity::{HeaderLength, HeaderWatch, header_too_long},
         trace,
     },
@@ -26,6 +27,10 @@ pub struct Spool {
     /// The header's beginning, on submission: its From is checked.
     header: Option<HeaderWatch>,
     length: HeaderLength,
+    /// Adds what a submission lacks.
+    completion: Option<Completion>,
+    /// Whether an octet above 127 stood in the header.
+    header_utf8: bool,
 }
 
 impl Spool {
@@ -39,7 +44,11 @@ impl Spool {
         let received = trace::received(&delivery.0.options.hostname, &session, &envelope, id);
         stager.write(&received).map_err(|e| store_refusal(&e))?;
         let header = session.authenticated.is_some().then(|| HeaderWatch::new(limits::HEADER_OCTETS_CHECKED));
-        Ok(Self { delivery, session, envelope, id, stager, header, length: HeaderLength::default() })
+        let submitted = session.service == Service::Submission && session.authenticated.is_some();
+        let hostname = &delivery.0.options.hostname;
+        let completion = submitted.then(|| Completion::new(session.now, id, hostname));
+        let length = HeaderLength::default();
+        Ok(Self { delivery, session, envelope, id, stager, header, length, completion, header_utf8: false })
     }
 }
 
@@ -48,18 +57,30 @@ impl BodySink for Spool {
         if let Some(header) = &mut self.header {
             header.push(octets);
         }
-        if self.length.push(octets) > limits::HEADER_OCTETS {
+        let before = self.length.octets();
+        let in_header = self.length.push(octets).saturating_sub(before) as usize;
+        if self.length.octets() > limits::HEADER_OCTETS {
             return Err(header_too_long());
         }
-        self.stager.write(octets).map_err(|e| store_refusal(&e))
+        self.header_utf8 |= !octets.get(..in_header).unwrap_or(octets).is_ascii();
+        match &mut self.completion {
+            Some(completion) => self.stager.write(&completion.push(octets)),
+            None => self.stager.write(octets),
+        }
+        .map_err(|e| store_refusal(&e))
     }
 
-    async fn finish(self, _facts: BodyFacts) -> Result<Accepted, Refusal> {
-        let Self { delivery, session, envelope, id, stager, header, length: _ } = self;
+    async fn finish(self, facts: BodyFacts) -> Result<Accepted, Refusal> {
+        let Self { delivery, session, envelope, id, mut stager, header, completion, header_utf8, length: _ } =
+            self;
+        if let Some(mut completion) = completion {
+            stager.write(&completion.finish()).map_err(|e| store_refusal(&e))?;
+        }
         if let (Some(header), Some(who)) = (header, &session.authenticated) {
             header.check(&delivery, who.account)?;
         }
         let staged = stager.finish().map_err(|e| store_refusal(&e))?;
-        delivery.accept(&session, &envelope, id, staged, Findings::default()).await
+        let needs = Needs { eight_bit: facts.eight_bit, header_utf8, require_tls: false };
+        delivery.accept(&session, &envelope, id, staged, Findings::default(), needs).await
     }
 }

@@ -5,7 +5,7 @@ use yubin_base::{Address, TraceId, UnixMs, sasl::Authenticated};
 use yubin_smtp::envelope::{BodyType, Envelope, Ret};
 
 /// The version of the value that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// One message in the queue. Written when it is accepted; never changes but for its revision.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,30 @@ pub struct Entry {
     pub staged_pieces: u16,
     /// What was found out when the body had come in.
     pub findings: Findings,
+    /// What a next hop must be able to take. Set at acceptance.
+    pub needs: Needs,
+    /// What an administrator ordered.
+    pub orders: Orders,
+}
+
+/// What a next hop must be able to take. Entries before version 3 have none: they go out as plain text, as they always would have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// An octet above 127 stands in the message.
+    pub eight_bit: bool,
+    /// One stands in its header (RFC 6532).
+    pub header_utf8: bool,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
+}
+
+/// What an administrator ordered for a message. Changes with `yubin queue hold`, `release` and `route`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// Nothing is tried until it is released.
+    pub held: bool,
+    /// Goes to this host instead of where DNS says: `host` or `host:port`.
+    pub route: Option<String>,
 }
 
 /// What is known of a message only when its body has come in. Set at acceptance, never changed. Entries of version 1 have none.
@@ -89,6 +113,13 @@ pub struct DsnOfMessage {
 }
 
 #[derive(Serialize, Deserialize)]
+struct V3 {
+    second: V2,
+    needs: Needs,
+    orders: Orders,
+}
+
+#[derive(Serialize, Deserialize)]
 struct V2 {
     first: V1,
     findings: Findings,
@@ -141,11 +172,12 @@ impl Entry {
             recipients: self.recipients,
             staged_pieces: self.staged_pieces,
         };
-        let v2 = V2 { first, findings: self.findings.clone() };
+        let second = V2 { first, findings: self.findings.clone() };
+        let v3 = V3 { second, needs: self.needs.clone(), orders: self.orders.clone() };
         let mut out = self.revision.to_be_bytes().to_vec();
         out.push(VERSION);
         // These types always serialise; an empty tail would be read as damage.
-        out.extend(postcard::to_stdvec(&v2).unwrap_or_default());
+        out.extend(postcard::to_stdvec(&v3).unwrap_or_default());
         out
     }
 
@@ -153,8 +185,10 @@ impl Entry {
     pub fn decode(id: TraceId, value: &[u8]) -> Option<Self> {
         let (revision, rest) = value.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first()?;
-        let V2 { first: v1, findings } = match *version {
-            1 => V2 { first: postcard::from_bytes(rest).ok()?, findings: Findings::default() },
+        let before_3 = |second| V3 { second, needs: Needs::default(), orders: Orders::default() };
+        let V3 { second: V2 { first: v1, findings }, needs, orders } = match *version {
+            1 => before_3(V2 { first: postcard::from_bytes(rest).ok()?, findings: Findings::default() }),
+            2 => before_3(postcard::from_bytes(rest).ok()?),
             VERSION => postcard::from_bytes(rest).ok()?,
             _ => return None,
         };
@@ -171,6 +205,8 @@ impl Entry {
             recipients: v1.recipients,
             staged_pieces: v1.staged_pieces,
             findings,
+            needs,
+            orders,
         })
     }
 }
@@ -199,6 +235,8 @@ mod tests {
             recipients: 2,
             staged_pieces: 1,
             findings: Findings { fields: b"X: y\r\n".to_vec(), junk: true },
+            needs: Needs { eight_bit: true, header_utf8: false, require_tls: true },
+            orders: Orders { held: true, route: Some("mx:25".into()) },
         }
     }
 
@@ -217,7 +255,7 @@ mod tests {
         let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
         let bytes: Vec<u8> =
             (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();
-        let expected = Entry { findings: Findings::default(), ..sample() };
+        let expected = Entry { findings: Findings::default(), ..before_version_3() };
         assert_eq!(Entry::decode(TraceId(7), &bytes), Some(expected));
     }
 
@@ -227,6 +265,27 @@ mod tests {
         let golden = "00000000000000030280d095ffbc3100010361 6e6e0c6578616d706c652e74657374\
             0a7375626d697373696f6e093139322e302e322e3106636c69656e740109 01 10616e6e406578616d706c652e74657374\
             80200101 0101 010851513331343135390201 06583a20790d0a 01";
+        let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
+        let bytes: Vec<u8> =
+            (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();
+        assert_eq!(
+            Entry::decode(TraceId(7), &bytes),
+            Some(before_version_3()),
+            "encoded now: {:02x?}",
+            sample().encode()
+        );
+    }
+
+    fn before_version_3() -> Entry {
+        Entry { needs: Needs::default(), orders: Orders::default(), ..sample() }
+    }
+
+    /// Written by version 3; must be readable for ever.
+    #[test]
+    fn version_3_stays_readable() {
+        let golden = "00000000000000030380d095ffbc3100010361 6e6e0c6578616d706c652e74657374\
+            0a7375626d697373696f6e093139322e302e322e3106636c69656e740109 01 10616e6e406578616d706c652e74657374\
+            80200101 0101 010851513331343135390201 06583a20790d0a 01 010001 01 01 056d783a3235";
         let hex: String = golden.chars().filter(char::is_ascii_hexdigit).collect();
         let bytes: Vec<u8> =
             (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()).collect();

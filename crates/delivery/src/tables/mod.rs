@@ -6,10 +6,12 @@
 //! | `q` shard `s` id piece | the parsed message, in pieces |
 //! | `q` shard `r` id number | one recipient and its state |
 //! | `q` shard `d` due id | the index of what is due; empty |
+//! | `q` shard `h` id time revision n | one note of a message's history; stays when the entry goes |
 //!
 //! A shard is `id mod 64`, so that a later version can give shards to machines.
 
 pub mod entry;
+pub mod note;
 pub mod recipient;
 
 use yubin_base::{TraceId, UnixMs};
@@ -76,16 +78,31 @@ pub fn entries_range(shard: u16, after: Option<TraceId>) -> (Key, Key) {
     (from, key(shard, b'm' + 1, &[]))
 }
 
-/// The range of a shard's index of what is due, after `after` if given.
-pub fn due_range(shard: u16, after: Option<(UnixMs, TraceId)>) -> (Key, Key) {
-    let from = match after {
-        Some((due, id)) => key(shard, b'd', &[&due.0.to_be_bytes(), &id.0.to_be_bytes(), &[0]]),
-        None => key(shard, b'd', &[]),
-    };
-    (from, key(shard, b'd' + 1, &[]))
+/// One note of a message's history.
+pub fn note_key(id: TraceId, at: UnixMs, revision: u64, n: u16) -> Key {
+    let rest = [&id.0.to_be_bytes()[..], &at.0.to_be_bytes(), &revision.to_be_bytes(), &n.to_be_bytes()];
+    key(shard(id), b'h', &rest)
+}
+
+/// The range of a message's history.
+pub fn notes_range(id: TraceId) -> (Key, Key) {
+    let end = key(shard(id), b'h', &[&id.0.to_be_bytes(), &[0xff; 19]]);
+    (key(shard(id), b'h', &[&id.0.to_be_bytes()]), end)
+}
+
+/// The range of the history of every message of a shard whose id lies in between. Ids sort by the time they were made.
+pub fn notes_between(shard: u16, from: u128, to: u128) -> (Key, Key) {
+    (key(shard, b'h', &[&from.to_be_bytes()]), key(shard, b'h', &[&to.to_be_bytes()]))
+}
+
+/// Reads the id of a note's key.
+pub fn parse_note_key(key: &[u8]) -> Option<TraceId> {
+    let (id, _) = key.get(4..)?.split_first_chunk::<16>()?;
+    Some(TraceId(u128::from_be_bytes(*id)))
 }
 
 /// Reads a key of the index of what is due.
+#[cfg(test)]
 pub fn parse_due_key(key: &[u8]) -> Option<(UnixMs, TraceId)> {
     let rest = key.get(4..)?;
     let (due, id) = rest.split_first_chunk::<8>()?;

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use yubin_base::{TraceId, UnixMs};
-use yubin_delivery::{QueueError, QueuedMessage, State};
+use yubin_delivery::{Filter, History, QueueError, QueuedMessage, Sought, State};
 use yubin_engine::embedded::Level;
 use yubin_store::{MailboxState, SpecialUse};
 
-use super::{AdminError, AdminErrorClass, Reply, Request, people::find_account};
+use super::{AdminError, AdminErrorClass, QueueFilter, QueueOrder, Reply, Request, people::find_account};
 use crate::{app::App, clock};
 
 /// Messages that a listing shows unless asked for more.
@@ -25,19 +25,20 @@ impl From<QueueError> for AdminError {
 pub(super) async fn execute(app: &App, request: Request) -> Reply {
     let queue = app.delivery.queue();
     match request {
-        Request::QueueList { limit } => {
-            let messages = queue.list(limit.unwrap_or(QUEUE_LISTED)).await?;
+        Request::QueueList { limit, filter } => {
+            let messages = queue.list(&wanted(filter), limit.unwrap_or(QUEUE_LISTED)).await?;
             let shown: Vec<Value> = messages.iter().map(|m| queued(m, false)).collect();
             Ok(json!({ "total": queue.len(), "messages": shown }))
         }
         Request::QueueShow { id } => Ok(queued(&queue.show(trace_id(&id)?).await?, true)),
-        Request::QueueRetry { id } => {
-            queue.retry(trace_id(&id)?).await?;
-            Ok(json!({ "retried": id }))
-        }
-        Request::QueueDrop { id } => {
-            queue.drop_message(trace_id(&id)?).await?;
-            Ok(json!({ "dropped": id }))
+        Request::QueueOrder { order, ids, filter, host } => order_all(app, order, ids, filter, host).await,
+        Request::Trace { what } => {
+            let found = queue.history(&Sought::read(&what)).await?;
+            if found.is_empty() {
+                let words = "No message is remembered by that name; a Message-ID stands in angle brackets, an address is written whole.";
+                return Err(AdminError::new(AdminErrorClass::NotFound, words));
+            }
+            Ok(found.iter().map(history).collect())
         }
         Request::MailboxList { account } => {
             let account = app.store.account(find_account(app, &account)?.id).await?;
@@ -70,6 +71,66 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
     }
 }
 
+fn wanted(filter: QueueFilter) -> Filter {
+    let QueueFilter { from, to, state, held } = filter;
+    Filter { from, to, state, held }
+}
+
+/// Carries an order out for each message. One that is gone meanwhile is passed over when a filter chose it.
+async fn order_all(
+    app: &App,
+    order: QueueOrder,
+    ids: Vec<String>,
+    filter: QueueFilter,
+    host: Option<String>,
+) -> Reply {
+    let queue = app.delivery.queue();
+    let chosen = ids.is_empty();
+    let ids: Vec<TraceId> = if chosen {
+        let found = queue.list(&wanted(filter), usize::MAX).await?;
+        found.into_iter().map(|message| message.entry.id).collect()
+    } else {
+        ids.iter().map(|id| trace_id(id)).collect::<Result<_, _>>()?
+    };
+    if order == QueueOrder::Retry {
+        app.delivery.forget_pauses();
+    }
+    let mut done = Vec::new();
+    for id in ids {
+        let now = clock::now();
+        let result = match order {
+            QueueOrder::Retry => queue.retry(id, now).await,
+            QueueOrder::Hold => queue.hold(id, now).await,
+            QueueOrder::Release => queue.release(id, now).await,
+            QueueOrder::Drop => queue.drop_message(id, now).await,
+            QueueOrder::Route => queue.route(id, host.clone(), now).await,
+        };
+        match result {
+            Ok(()) => done.push(id.to_string()),
+            Err(QueueError::NoEntry) if chosen => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(json!({ "done": done }))
+}
+
+fn history(history: &History) -> Value {
+    let notes: Vec<Value> = history
+        .notes
+        .iter()
+        .map(|note| {
+            json!({
+                "time": time(note.at),
+                "what": note.what.name(),
+                "address": note.address,
+                "message_id": note.message_id,
+                "text": note.text,
+            })
+        })
+        .collect();
+    json!({ "id": history.id.to_string(), "notes": notes })
+}
+
 fn trace_id(text: &str) -> Result<TraceId, AdminError> {
     let wrong = "An id has 26 letters and digits; `yubin queue list` shows those there are.";
     TraceId::parse(text).ok_or_else(|| AdminError::new(AdminErrorClass::Refused, wrong))
@@ -85,6 +146,7 @@ fn queued(message: &QueuedMessage, whole: bool) -> Value {
                 State::Deferred { until, reason } => (Some(time(*until)), Some(reason.clone())),
                 State::Failed { at, reason } => (Some(time(*at)), Some(reason.clone())),
                 State::Delivered { at } => (Some(time(*at)), None),
+                State::Sending { since } => (Some(time(*since)), None),
                 State::Pending | State::WaitingRemote => (None, None),
             };
             json!({
@@ -105,6 +167,8 @@ fn queued(message: &QueuedMessage, whole: bool) -> Value {
         "next_attempt": entry.due.map(time),
         "from": entry.reverse_path.as_ref().map(|a| a.to_string()).unwrap_or_default(),
         "octets": entry.size_octets,
+        "held": entry.orders.held,
+        "route": entry.orders.route,
         "recipients": recipients,
         "origin": whole.then(|| json!({
             "service": entry.origin.service,

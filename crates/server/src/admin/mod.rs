@@ -11,7 +11,7 @@ use crate::{app::App, events};
 
 /// A request. On the socket it is one line of JSON: `{"do":"account-add","address":"ann@example.com",…}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Request {
     /// Whether the server is there, and its version.
     Ping,
@@ -121,21 +121,31 @@ pub enum Request {
     QueueList {
         /// At most so many.
         limit: Option<usize>,
+        /// Which.
+        #[serde(flatten)]
+        filter: QueueFilter,
     },
     /// One message of the queue.
     QueueShow {
         /// Its id.
         id: String,
     },
-    /// Tries a message again now.
-    QueueRetry {
-        /// Its id.
-        id: String,
+    /// Orders for messages of the queue.
+    QueueOrder {
+        /// What to do with them.
+        order: QueueOrder,
+        /// Their ids; none for all that fit.
+        ids: Vec<String>,
+        /// Which, when no ids are given.
+        #[serde(flatten)]
+        filter: QueueFilter,
+        /// For `route`: the host; none for what DNS says.
+        host: Option<String>,
     },
-    /// Drops a message.
-    QueueDrop {
-        /// Its id.
-        id: String,
+    /// The lives of messages.
+    Trace {
+        /// A trace id, a Message-ID or an address.
+        what: String,
     },
     /// An account's mailboxes.
     MailboxList {
@@ -167,6 +177,35 @@ pub enum Request {
     },
     /// Gives space back that nothing needs.
     CollectGarbage,
+}
+
+/// Which messages of the queue. What is none fits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueFilter {
+    /// Part of the sender's address.
+    pub from: Option<String>,
+    /// Part of a recipient's address.
+    pub to: Option<String>,
+    /// Part of the name of a recipient's state.
+    pub state: Option<String>,
+    /// Held ones only, or others only.
+    pub held: Option<bool>,
+}
+
+/// What is done with messages of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueOrder {
+    /// Tried again now.
+    Retry,
+    /// Left alone.
+    Hold,
+    /// Let go on.
+    Release,
+    /// Dropped.
+    Drop,
+    /// Sent to another host.
+    Route,
 }
 
 /// A quota as set by an administrator.
@@ -238,8 +277,8 @@ pub async fn execute(app: &App, request: Request) -> Reply {
         | Request::AliasList => people::execute(app, request).await,
         Request::QueueList { .. }
         | Request::QueueShow { .. }
-        | Request::QueueRetry { .. }
-        | Request::QueueDrop { .. }
+        | Request::QueueOrder { .. }
+        | Request::Trace { .. }
         | Request::MailboxList { .. }
         | Request::MailboxAdd { .. }
         | Request::MailboxRemove { .. }

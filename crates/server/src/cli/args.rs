@@ -70,6 +70,11 @@ pub enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
+    /// Tell the life of messages: where they came from, each attempt and what was said
+    Trace {
+        /// A trace id, a Message-ID in angle brackets, or an address
+        what: String,
+    },
     /// The mailboxes of an account
     Mailbox {
         /// What to do.
@@ -315,6 +320,36 @@ pub enum AliasCommand {
     List,
 }
 
+/// Which messages of the queue.
+#[derive(Clone, Debug, Default, Args)]
+pub struct QueueFilterArgs {
+    /// Only from senders whose address contains this
+    #[arg(long, value_name = "PART")]
+    pub from: Option<String>,
+    /// Only to recipients whose address contains this
+    #[arg(long, value_name = "PART")]
+    pub to: Option<String>,
+    /// Only with a recipient in this state: deferred, failed, waiting, sending
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Only held ones
+    #[arg(long)]
+    pub held: bool,
+}
+
+/// Messages of the queue, by id or by what they have in common.
+#[derive(Clone, Debug, Args)]
+pub struct QueueChoice {
+    /// Their ids
+    pub ids: Vec<String>,
+    /// All of them, or all that fit the other options
+    #[arg(long)]
+    pub all: bool,
+    /// Which.
+    #[command(flatten)]
+    pub filter: QueueFilterArgs,
+}
+
 /// `yubin queue`
 #[derive(Debug, Subcommand)]
 pub enum QueueCommand {
@@ -323,21 +358,46 @@ pub enum QueueCommand {
         /// At most so many
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// Which.
+        #[command(flatten)]
+        filter: QueueFilterArgs,
     },
     /// Show one message
     Show {
         /// Its id
         id: String,
     },
-    /// Try a message again now
+    /// Try messages again now
     Retry {
-        /// Its id
-        id: String,
+        /// Which.
+        #[command(flatten)]
+        choice: QueueChoice,
     },
-    /// Drop a message; nobody is told
+    /// Leave messages alone until they are released
+    Hold {
+        /// Which.
+        #[command(flatten)]
+        choice: QueueChoice,
+    },
+    /// Let held messages go on
+    Release {
+        /// Which.
+        #[command(flatten)]
+        choice: QueueChoice,
+    },
+    /// Drop messages; nobody is told
     Drop {
-        /// Its id
-        id: String,
+        /// Which.
+        #[command(flatten)]
+        choice: QueueChoice,
+    },
+    /// Send messages to another host than DNS says
+    Route {
+        /// The host, or host:port; `dns` for what DNS says
+        host: String,
+        /// Which.
+        #[command(flatten)]
+        choice: QueueChoice,
     },
 }
 

@@ -10,13 +10,14 @@ use clap::{CommandFactory, Parser};
 use serde_json::Value;
 
 use crate::{
-    admin::{self, AdminError, AdminErrorClass, QuotaSetting, Reply, Request},
+    admin::{self, AdminError, AdminErrorClass, QueueFilter, QueueOrder, QuotaSetting, Reply, Request},
     app::App,
     config::{Config, OPTIONS},
     dev, start,
 };
 use args::{
-    AccountCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand, QueueCommand,
+    AccountCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand, QueueChoice,
+    QueueCommand, QueueFilterArgs,
 };
 
 /// Exit codes, as `yubin --help` lists them.
@@ -196,6 +197,9 @@ async fn ask(common: &args::Common, request: Request) -> Reply {
             config.server.data.display()
         )));
     }
+    // Without a server nothing is sent.
+    let config =
+        Config { sending: crate::config::Sending { enabled: false, ..config.sending.clone() }, ..config };
     let app = App::open(Arc::new(config)).await.map_err(|e| unreachable(e.to_string()))?;
     let reply = admin::execute(&app, request).await;
     app.engine.close();
@@ -206,6 +210,7 @@ fn offline_config(data: PathBuf) -> Config {
     let mut config = Config::default();
     config.server.hostname = "localhost".into();
     config.server.data = data;
+    config.sending.enabled = false;
     config
 }
 
@@ -228,11 +233,19 @@ fn request(command: Command) -> Result<Request, String> {
             AliasCommand::List => Request::AliasList,
         },
         Command::Queue { command } => match command {
-            QueueCommand::List { limit } => Request::QueueList { limit },
+            QueueCommand::List { limit, filter } => {
+                Request::QueueList { limit, filter: queue_filter(filter) }
+            }
             QueueCommand::Show { id } => Request::QueueShow { id },
-            QueueCommand::Retry { id } => Request::QueueRetry { id },
-            QueueCommand::Drop { id } => Request::QueueDrop { id },
+            QueueCommand::Retry { choice } => order(QueueOrder::Retry, choice, None)?,
+            QueueCommand::Hold { choice } => order(QueueOrder::Hold, choice, None)?,
+            QueueCommand::Release { choice } => order(QueueOrder::Release, choice, None)?,
+            QueueCommand::Drop { choice } => order(QueueOrder::Drop, choice, None)?,
+            QueueCommand::Route { host, choice } => {
+                order(QueueOrder::Route, choice, (host != "dns").then_some(host))?
+            }
         },
+        Command::Trace { what } => Request::Trace { what },
         Command::Mailbox { command } => match command {
             MailboxCommand::List { account } => Request::MailboxList { account },
             MailboxCommand::Add { account, mailbox } => Request::MailboxAdd { account, mailbox },
@@ -249,6 +262,26 @@ fn request(command: Command) -> Result<Request, String> {
         | Command::Docs { .. }
         | Command::Fsck { .. } => return Err("this command is no request".into()),
     })
+}
+
+fn queue_filter(filter: QueueFilterArgs) -> QueueFilter {
+    let QueueFilterArgs { from, to, state, held } = filter;
+    QueueFilter { from, to, state, held: held.then_some(true) }
+}
+
+/// An order for some messages. Without ids it must be said that all are meant.
+fn order(order: QueueOrder, choice: QueueChoice, host: Option<String>) -> Result<Request, String> {
+    let QueueChoice { ids, all, filter } = choice;
+    if ids.is_empty() && !all {
+        return Err(
+            "name messages by their ids, or say --all (with --from, --to, --state, --held: all that fit)"
+                .into(),
+        );
+    }
+    if !ids.is_empty() && all {
+        return Err("either ids or --all".into());
+    }
+    Ok(Request::QueueOrder { order, ids, filter: queue_filter(filter), host })
 }
 
 fn account_request(command: AccountCommand) -> Result<Request, String> {

@@ -31,6 +31,12 @@ pub struct Config {
     pub password: Password,
     /// Metrics and health over HTTP.
     pub http: Http,
+    /// Names.
+    pub dns: Dns,
+    /// Mail for other hosts.
+    pub sending: Sending,
+    /// Where the mail of some domains goes.
+    pub route: Vec<Route>,
     /// Ports; empty means the standard ones.
     pub listener: Vec<Listener>,
 }
@@ -139,6 +145,115 @@ pub struct Password {
 pub struct Http {
     /// Where `/metrics`, `/livez` and `/readyz` are served; none switches it off.
     pub address: Option<SocketAddr>,
+}
+
+/// `[dns]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// The resolvers to ask; empty means those of the system.
+    pub servers: Vec<SocketAddr>,
+    /// Whether signatures are verified here.
+    pub dnssec: bool,
+    /// File with trust anchors other than the root's.
+    pub trust_anchors: PathBuf,
+}
+
+/// `[sending]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sending {
+    /// Whether mail for other hosts is sent; otherwise it waits in the queue.
+    pub enabled: bool,
+    /// Connections to one destination at a time.
+    pub connections_per_destination: usize,
+    /// Whether IPv6 is tried.
+    pub ipv6: bool,
+    /// Whether DANE is used.
+    pub dane: bool,
+    /// Whether MTA-STS is used.
+    pub mta_sts: bool,
+    /// Pauses between attempts, in seconds.
+    pub retry_s: Vec<u64>,
+    /// How long a message lives, in seconds.
+    pub lifetime_s: u64,
+    /// After how many seconds the sender is told that a message waits; 0: never.
+    pub warn_after_s: u64,
+    /// Whether failures are reported to senders who have not logged in.
+    pub report_to_strangers: bool,
+    /// PEM file of trusted authorities; empty means the system's.
+    pub trusted_roots: PathBuf,
+    /// How long the history of messages is kept, in seconds.
+    pub history_s: u64,
+}
+
+/// One `[[route]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The recipients' domain: `example.org`, `.example.org` for all below it, or `*`.
+    pub domain: String,
+    /// Only mail from senders of this domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_domain: Option<String>,
+    /// Hosts instead of those DNS names, in order.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The port.
+    #[serde(default = "smtp_port")]
+    pub port: u16,
+    /// TLS.
+    #[serde(default)]
+    pub tls: RouteTls,
+    /// The user to log in as.
+    #[serde(default)]
+    pub user: String,
+    /// File whose first line is the password.
+    #[serde(default)]
+    pub password_file: PathBuf,
+}
+
+fn smtp_port() -> u16 {
+    25
+}
+
+/// TLS of a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteTls {
+    /// When it is offered; DANE and MTA-STS where there are.
+    #[default]
+    Opportunistic,
+    /// Always, with a certificate for the host.
+    Verified,
+    /// From the first octet, with a certificate for the host.
+    Implicit,
+    /// Never.
+    Never,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), dnssec: true, trust_anchors: PathBuf::new() }
+    }
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            connections_per_destination: 10,
+            ipv6: true,
+            dane: true,
+            mta_sts: true,
+            retry_s: vec![60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800],
+            lifetime_s: 5 * 24 * 3_600,
+            warn_after_s: 4 * 3_600,
+            report_to_strangers: false,
+            trusted_roots: PathBuf::new(),
+            history_s: 14 * 24 * 3_600,
+        }
+    }
 }
 
 /// One `[[listener]]`.
@@ -307,6 +422,50 @@ impl Config {
         })
     }
 
+    fn check_sending(&self) -> Result<(), (String, &'static str)> {
+        let Sending { retry_s, lifetime_s, connections_per_destination, .. } = &self.sending;
+        if retry_s.is_empty() || retry_s.contains(&0) {
+            return Err((
+                "sending.retry_s has no pauses, or one of zero".into(),
+                "Give at least one, for instance [60, 600, 3600].",
+            ));
+        }
+        if *lifetime_s == 0 || *connections_per_destination == 0 {
+            return Err((
+                "sending.lifetime_s or sending.connections_per_destination is zero".into(),
+                "Set sending.enabled = false to send nothing.",
+            ));
+        }
+        for route in &self.route {
+            if route.domain.is_empty() || route.port == 0 {
+                return Err((
+                    format!("a [[route]] for {:?} has no domain or no port", route.domain),
+                    "domain = \"*\" is all of them.",
+                ));
+            }
+            if route.user.is_empty() != route.password_file.as_os_str().is_empty() {
+                return Err((
+                    format!("the [[route]] for {} has only one of user and password_file", route.domain),
+                    "Set both, or neither.",
+                ));
+            }
+            if !route.user.is_empty()
+                && (route.hosts.is_empty()
+                    || route.tls == RouteTls::Never
+                    || route.tls == RouteTls::Opportunistic)
+            {
+                return Err((
+                    format!(
+                        "the [[route]] for {} would give its password to a host that has proven nothing",
+                        route.domain
+                    ),
+                    "Name the hosts, and set tls to \"verified\" or \"implicit\".",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what no single value shows.
     pub fn check(&self) -> Result<(), ConfigError> {
         let fail = |what: &str, help: &str| {
@@ -364,6 +523,12 @@ impl Config {
                 "At least argon2_memory_kib = 8192 and argon2_passes = 1; the defaults are 19456 and 2.",
             );
         }
+        self.check_sending().map_err(|(what, help)| ConfigError {
+            file: None,
+            place: None,
+            what,
+            help: Some(help.into()),
+        })?;
         let mut seen: Vec<SocketAddr> = Vec::new();
         for listener in self.listeners() {
             if listener.address.port() != 0 && seen.contains(&listener.address) {

@@ -88,6 +88,8 @@ fn prepare(args: &DevArgs, common: &cli::args::Common) -> Result<Prepared, Strin
     config.password.argon2_memory_kib = 8 * 1024;
     config.password.argon2_passes = 1;
     config.log.level = if args.verbose { LogLevel::Debug } else { LogLevel::Warn };
+    // A demonstration sends nothing into the world.
+    config.sending.enabled = false;
     config.http.address = Some(at(HTTP_PORT));
     config.listener =
         PORTS.iter().map(|(protocol, port)| Listener { protocol: *protocol, address: at(*port) }).collect();

@@ -234,6 +234,14 @@ impl Client {
         }
     }
 
+    /// We cut the connection ourselves before the end of the message went out: nothing is in doubt.
+    pub fn abandon(&mut self, why: &str) {
+        if let State::Transaction(transaction) = &mut self.state {
+            transaction.body_sent = false;
+        }
+        self.lost(why);
+    }
+
     /// The handshake after [`Step::StartTls`] is done.
     pub fn tls_started(&mut self, out: &mut Vec<u8>) -> Step {
         self.tls = true;
