@@ -10,22 +10,20 @@ import subprocess
 import tempfile
 import time
 
-from harness import DOMAIN, case, hostile, japanese, message, run
+from harness import DOMAIN, case, free_port, hostile, japanese, message, run
 
 
 class Postfix:
     """One Postfix that hands everything for our domain to one next hop. Needs root, as Postfix does."""
 
-    def __init__(self, folder, transport):
+    def __init__(self, folder, transport, more="", port=None):
         # Its daemons drop their rights, so the folder must be reachable for them.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="yubin-postfix-"))
         self.folder.chmod(0o755)
         for name in ["etc", "queue", "data"]:
             (self.folder / name).mkdir(mode=0o755)
         os.chown(self.folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = port or free_port()
         self.log = self.folder / "mail.log"
         (self.folder / "etc/main.cf").write_text(f"""compatibility_level = 3.6
 queue_directory = {self.folder}/queue
@@ -58,7 +56,7 @@ maillog_file_prefixes = {self.folder}
 maillog_file = {self.log}
 alternate_config_directories =
 import_environment = MAIL_CONFIG TZ LANG
-""")
+{more}""")
         services = ["pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
                     "tlsmgr unix - - n 1000? 1 tlsmgr", "rewrite unix - - n - - trivial-rewrite", "bounce unix - - n - 0 bounce",
                     "defer unix - - n - 0 bounce", "trace unix - - n - 0 bounce", "verify unix - - n - 1 verify",

@@ -174,7 +174,7 @@ def only_own_addresses_may_send(server, folder):
 
 @case()
 def mail_for_elsewhere_waits_in_the_queue(server, folder):
-    """Remote delivery comes later: the message is kept, shown, and never dropped."""
+    """A demonstration sends nothing into the world: the message is kept, shown, and never dropped."""
     sender = server.plain_account("sender")
     session = smtplib.SMTP_SSL("localhost", server.ports["submissions"], context=server.tls(), timeout=30)
     session.login(sender.address, sender.password)

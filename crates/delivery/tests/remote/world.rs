@@ -58,13 +58,16 @@ pub struct Host {
     pub connections: usize,
 }
 
+/// What DNS says of a domain's hosts.
+pub type MxAnswer = Result<Vec<(u16, &'static str)>, DnsError>;
+
 /// Names and hosts.
 #[derive(Clone, Default)]
 pub struct Net(pub Arc<Mutex<State>>);
 
 #[derive(Default)]
 pub struct State {
-    pub mx: BTreeMap<String, Result<Vec<(u16, &'static str)>, DnsError>>,
+    pub mx: BTreeMap<String, MxAnswer>,
     pub a: BTreeMap<String, Ipv4Addr>,
     pub txt: BTreeMap<String, String>,
     pub tlsa: BTreeMap<String, Result<Vec<Tlsa>, DnsError>>,

@@ -98,6 +98,9 @@ async fn run(cli: Cli) -> u8 {
                 code => code,
             }
         }
+        Command::Trace { what } => {
+            show::print_histories(ask(common, Request::Trace { what }).await, common.json)
+        }
         command => match request(command) {
             Ok(request) => show::print(ask(common, request).await, common.json),
             Err(message) => {

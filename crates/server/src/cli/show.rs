@@ -61,6 +61,31 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// The lives of messages: one after the other, a line for each thing that happened.
+pub fn print_histories(reply: Reply, json: bool) -> u8 {
+    match reply {
+        Ok(Value::Array(found)) if !json => say(&found.iter().map(history).collect::<Vec<_>>().join("\n")),
+        reply => print(reply, json),
+    }
+}
+
+fn history(history: &Value) -> String {
+    let of =
+        |value: &Value, name: &str| value.get(name).map(cell).filter(|text| text != "-").unwrap_or_default();
+    let mut out = format!("{}\n", of(history, "id"));
+    for note in history.get("notes").and_then(Value::as_array).into_iter().flatten() {
+        let address = of(note, "address");
+        let address = if address.is_empty() { "<>".to_owned() } else { address };
+        let id = of(note, "message_id");
+        let id = if id.is_empty() { id } else { format!("  Message-ID {id}") };
+        let line =
+            format!("  {}  {:<12}  {address}  {}{id}", of(note, "time"), of(note, "what"), of(note, "text"));
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
 fn is_rows(list: &[Value]) -> bool {
     list.first().is_some_and(Value::is_object)
 }
@@ -151,6 +176,16 @@ mod tests {
         ]);
         assert_eq!(text(&rows), "NAME              MESSAGES\nann@example.test  3\nbob@example.test  12\n");
         assert_eq!(text(&json!([])), "none\n");
+    }
+
+    #[test]
+    fn a_life_is_told_line_by_line() {
+        let told = json!({ "id": "01", "notes": [
+            { "time": "T1", "what": "accepted", "address": "", "message_id": "a@b", "text": "by smtp" },
+            { "time": "T2", "what": "sent", "address": "bob@far.test", "message_id": null, "text": "mx: 250 ok\u{1b}" },
+        ]});
+        let expected = "01\n  T1  accepted      <>  by smtp  Message-ID a@b\n  T2  sent          bob@far.test  mx: 250 ok\u{fffd}\n";
+        assert_eq!(history(&told), expected);
     }
 
     #[test]
