@@ -9,4 +9,4 @@ pub mod mail;
 pub mod report;
 
 pub use collate::{casemap, push_casemap};
-pub use fold::fold_for_search;
+pub use fold::{SearchFolder, fold_for_search};

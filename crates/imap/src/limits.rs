@@ -71,8 +71,8 @@ yubin_base::limits! {
     THREAD_LINKED_AT_ONCE: usize = 16_384, "messages";
     /// steps that one THREAD walks in search of loops, and 8 more for each Message-ID; then a link that may make one is left out
     THREAD_WALK_STEPS: u64 = 1_000_000, "steps";
-    /// text of one part that a search decodes; what lies beyond is not found
-    SEARCH_PART_OCTETS: u64 = 16_777_216, "octets";
+    /// messages that a search reads without asking the search index
+    SEARCH_INDEX_FROM: usize = 32, "messages";
     /// a header is read whole up to here
     HEADER_OCTETS: u64 = 1_048_576, "octets";
     /// of a command that is refused but already under way: read and forgotten, up to here

@@ -184,6 +184,7 @@ impl Running {
         }
         let (app, stop) = (self.app.clone(), self.stop.subscribe());
         self.tasks.spawn(crate::jobs::deliver(app.clone(), stop.clone()));
+        self.tasks.spawn(crate::jobs::index(app.clone(), stop.clone()));
         self.tasks.spawn(crate::jobs::tidy(app, stop));
         if let Some(certificate) = self.certificate.clone() {
             let mut stop = self.stop.subscribe();

@@ -25,6 +25,8 @@ yubin_base::events! {
     CERTIFICATE_REFUSED = Error "server.certificate_refused";
     /// Tidying up behind expunged messages failed; it is tried again later.
     TIDY_FAILED = Warn "server.tidy_failed";
+    /// The search index of an account could not be brought up to date; it is tried again after the next message. Searches find everything meanwhile, only slower.
+    INDEX_FAILED = Warn "server.index_failed";
     /// Space was given back.
     SPACE_FREED = Info "server.space_freed";
     /// An administrator's request was carried out.

@@ -31,6 +31,40 @@ pub async fn deliver(app: App, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Keeps the search indexes of all accounts close behind their messages, until the server stops. First it looks at every account:
+/// what came in while no server ran is not on the list.
+pub async fn index(app: App, mut stop: watch::Receiver<bool>) {
+    for account in app.directory.accounts() {
+        app.store.want_index(account.id);
+    }
+    while !*stop.borrow() {
+        let account = tokio::select! {
+            account = app.store.next_to_index() => account,
+            _ = stop.changed() => return,
+        };
+        if let Err(error) = index_account(&app, account, &stop).await {
+            yubin_base::event!(events::INDEX_FAILED, account = %account, error = %error);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn index_account(
+    app: &App,
+    account: yubin_base::AccountId,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), yubin_store::StoreError> {
+    let account = match app.store.account(account).await {
+        Err(yubin_store::StoreError::NoAccount) => return Ok(()),
+        account => account?,
+    };
+    // Each step is bounded and lets others have their turn.
+    while account.index_step().await?.more && !*stop.borrow() {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
 /// Removes what expunged messages left behind, and gives space back, until the server stops.
 pub async fn tidy(app: App, mut stop: watch::Receiver<bool>) {
     let mut round: u32 = 0;

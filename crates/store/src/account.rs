@@ -7,6 +7,7 @@ mod digests;
 mod expunge;
 mod flags;
 mod fold;
+mod index;
 mod lifecycle;
 mod load;
 mod mailboxes;
@@ -15,10 +16,14 @@ mod purge;
 mod read;
 mod scripts;
 mod sharing;
+mod text;
 mod verify;
 
+pub use index::{IndexStats, IndexStep};
 pub use purge::Purged;
 pub use scripts::ScriptError;
+pub(crate) use text::breathe;
+pub use text::{MessageText, TextPlace, TextSink};
 pub(crate) use verify::visit_blobs;
 pub use verify::{Recount, Report};
 
@@ -46,6 +51,8 @@ pub struct Account {
     queue: Mutex<VecDeque<append::Job>>,
     /// Held by whoever changes the account.
     writer: async_lock::Mutex<Writer>,
+    /// Held by whoever changes the search index.
+    indexer: async_lock::Mutex<()>,
 }
 
 /// How STORE changes flags.
@@ -126,6 +133,7 @@ impl Account {
             changed: Event::new(),
             queue: Mutex::default(),
             writer: async_lock::Mutex::new(writer),
+            indexer: async_lock::Mutex::new(()),
         }
     }
 

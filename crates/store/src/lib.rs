@@ -14,6 +14,7 @@ mod error;
 pub mod events;
 mod flags;
 mod ids;
+mod index;
 pub mod limits;
 mod message;
 mod names;
@@ -27,8 +28,8 @@ mod uidset;
 
 pub use access::Access;
 pub use account::{
-    Account, Copied, Expunged, FlagChange, FlagOp, MailboxChange, Moved, Purged, Recount, Report,
-    ScriptError, StoreFlags,
+    Account, Copied, Expunged, FlagChange, FlagOp, IndexStats, IndexStep, MailboxChange, MessageText, Moved,
+    Purged, Recount, Report, ScriptError, StoreFlags, TextPlace, TextSink,
 };
 pub use acl::{Acl, AclChange, AclEntry, Rights, Viewer, Who};
 pub use change::{Change, LogEntry};
@@ -37,6 +38,7 @@ pub use digest::{Digest, DigestWords};
 pub use error::StoreError;
 pub use flags::{Flags, Keyword, KeywordBits};
 pub use ids::{DocId, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+pub use index::{IndexAnswer, Sought};
 pub use message::{Appended, NewMessage, Record, Staged};
 pub use names::{OTHER_USERS, PUBLIC, canonical as canonical_name};
 pub use stage::Stager;

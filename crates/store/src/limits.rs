@@ -75,4 +75,38 @@ yubin_base::limits! {
     DIGEST_HEADER_OCTETS: u64 = 262_144, "octets";
     /// documents whose content goes in one call of purge
     PURGE_DOCS: usize = 2_000, "messages";
+    /// the piece in which bodies are read for search: the engine's frame
+    SEARCH_PIECE_OCTETS: u64 = 262_144, "octets";
+    /// messages that wait before the search index takes them in; until then each search reads them
+    INDEX_BATCH: u64 = 256, "messages";
+    /// memory of the terms of a segment of the search index while it is gathered
+    INDEX_BUILD_OCTETS: usize = 33_554_432, "octets";
+    /// what a term takes in memory while it is gathered, beside its own octets
+    INDEX_TERM_OVERHEAD: usize = 96, "octets";
+    /// terms that one message may add; one with more is read by every search instead
+    INDEX_MESSAGE_OCTETS: usize = 8_388_608, "octets";
+    /// messages of a segment that every search reads
+    INDEX_UNREAD: usize = 1_000, "messages";
+    /// terms stored in one value of the search index
+    INDEX_BLOCK_OCTETS: usize = 16_384, "octets";
+    /// postings stored in one value of the search index
+    INDEX_CHUNK_OCTETS: usize = 32_768, "octets";
+    /// what one commit of the search index stores, so that deliveries do not wait behind it
+    INDEX_COMMIT_OCTETS: usize = 1_048_576, "octets";
+    /// blocks of terms read before others have their turn
+    INDEX_BLOCKS_AT_ONCE: usize = 32, "values";
+    /// segments of the search index that are merged to one
+    INDEX_MERGE: usize = 4, "segments";
+    /// messages of a segment that is not merged any further
+    INDEX_SEGMENT_DOCS: u64 = 1_048_576, "messages";
+    /// segments of an account's search index before the smallest are merged, alike or not
+    INDEX_SEGMENTS: usize = 24, "segments";
+    /// words of a text sought that are looked up in the search index; the longest count
+    INDEX_PIECES: usize = 16, "words";
+    /// pieces of one long word sought that are looked up in the search index
+    INDEX_GRAMS: usize = 32, "pieces";
+    /// memory of what the search index answers to one command; texts beyond are looked for in the messages
+    INDEX_ANSWER_OCTETS: usize = 8_388_608, "octets";
+    /// a header is searched up to here, as far as it is parsed
+    SEARCH_HEADER_OCTETS: u64 = 1_048_576, "octets";
 }

@@ -1,7 +1,8 @@
 //! The store: opens accounts and keeps the hot ones in memory.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use event_listener::Event;
 use parking_lot::Mutex;
 use yubin_base::{AccountId, UnixMs, ports::Random};
 use yubin_engine::{BlobRef, CommitError, Engine, Key};
@@ -41,6 +42,23 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) options: StoreOptions,
     pub(crate) digests: Mutex<DigestCache>,
+    /// Accounts whose search index is behind.
+    pub(crate) wanted: Wanted,
+}
+
+/// Accounts whose search index may have something to do.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    accounts: Mutex<BTreeSet<AccountId>>,
+    added: Event,
+}
+
+impl Wanted {
+    pub(crate) fn add(&self, id: AccountId) {
+        if self.accounts.lock().insert(id) {
+            self.added.notify(1);
+        }
+    }
 }
 
 /// How much of the store is in memory.
@@ -62,10 +80,8 @@ pub struct Store {
 impl Store {
     /// Over an engine.
     pub fn new(engine: Arc<dyn Engine>, random: Arc<dyn Random>, options: StoreOptions) -> Self {
-        Self {
-            core: Arc::new(Core { engine, random, options, digests: Mutex::default() }),
-            cache: Arc::default(),
-        }
+        let core = Core { engine, random, options, digests: Mutex::default(), wanted: Wanted::default() };
+        Self { core: Arc::new(core), cache: Arc::default() }
     }
 
     /// Makes the account's tables: INBOX, Drafts, Sent, Junk, Trash, Archive. Finding them made already is fine.
@@ -176,6 +192,24 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Waits for an account whose search index has something to do, and takes it off the list. Call [`Account::index_step`] until
+    /// there is no more.
+    pub async fn next_to_index(&self) -> AccountId {
+        loop {
+            // First listen, then look: one that comes in between is not missed.
+            let listener = self.core.wanted.added.listen();
+            if let Some(id) = self.core.wanted.accounts.lock().pop_first() {
+                return id;
+            }
+            listener.await;
+        }
+    }
+
+    /// Puts an account on that list, as every append does.
+    pub fn want_index(&self, id: AccountId) {
+        self.core.wanted.add(id);
     }
 
     /// How much of the store is in memory.

@@ -90,6 +90,22 @@ impl StructurePart {
     pub fn is_text(&self) -> bool {
         self.kind == PartKind::Leaf && self.main == "text"
     }
+    /// Whether SEARCH looks at the body: text, reports, what was too deep or too much to be taken apart, and what is written as text
+    /// under another name.
+    pub fn is_searched(&self) -> bool {
+        let written = |sub: &str| {
+            matches!(sub, "xml" | "json" | "javascript" | "x-javascript" | "ics" | "x-sh" | "sql" | "yaml")
+                || sub.ends_with("+xml")
+                || sub.ends_with("+json")
+        };
+        self.kind == PartKind::Leaf
+            && (matches!(self.main.as_str(), "text" | "message" | "multipart")
+                || (self.main == "application" && written(&self.sub)))
+    }
+    /// Whether the body is HTML.
+    pub fn is_html(&self) -> bool {
+        self.is("text", "html") || self.is("application", "xhtml+xml")
+    }
     /// Adds all leaves in order.
     fn collect_leaves<'a>(&'a self, out: &mut Vec<&'a StructurePart>) {
         if self.kind == PartKind::Leaf {
@@ -106,7 +122,7 @@ impl Structure {
         self.root.collect_leaves(&mut out);
         out
     }
-    /// The text parts in the order of the message, attached ones and those of messages inside included: what SEARCH BODY looks at.
+    /// The text parts in the order of the message, attached ones and those of messages inside included.
     pub fn text_parts(&self) -> impl Iterator<Item = &StructurePart> {
         self.leaves().into_iter().filter(|part| part.is_text())
     }

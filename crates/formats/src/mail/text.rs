@@ -1,7 +1,7 @@
 //! The text of a part: transfer encoding and charset taken off as a stream, to a bounded size; previews. RFC 2045 §6.
 //! Never interprets HTML beyond finding its text.
 
-use super::{StructurePart, TransferDecoder, decode_header, fields};
+use super::{StructurePart, TransferDecoder, decode_header, fields, html_to_text};
 use crate::{
     charset::{Charset, TextDecoder},
     limits::PREVIEW_CHARACTERS,
@@ -26,6 +26,15 @@ impl TextReader {
             text: TextDecoder::new(declared),
             octets: Vec::new(),
             left: octets_max,
+        }
+    }
+    /// A reader to which nothing is to be pushed.
+    pub(super) fn ended() -> Self {
+        Self {
+            transfer: TransferDecoder::new(super::TransferEncoding::SevenBit),
+            text: TextDecoder::new(None),
+            octets: Vec::new(),
+            left: 0,
         }
     }
     /// Takes the next octets of the body and adds their text. False: the bound is reached and the rest need not be read.
@@ -118,137 +127,9 @@ pub fn preview(text: &str, is_html: bool) -> String {
     out
 }
 
-/// The text in HTML: tags, comments, styles and scripts left out, character references decoded. For search and previews,
-/// never for showing.
-pub fn html_to_text(html: &str) -> String {
-    let mut out = String::with_capacity(html.len() / 2);
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '&']) {
-        let (before, found) = rest.split_at(at);
-        out.push_str(before);
-        rest = match found.starts_with('&') {
-            true => push_reference(found, &mut out),
-            false => skip_tag(found, &mut out),
-        };
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Skips the tag, comment or raw text element at the front.
-fn skip_tag<'a>(text: &'a str, out: &mut String) -> &'a str {
-    let after = |end: &str| text.find(end).and_then(|at| text.get(at + end.len()..)).unwrap_or_default();
-    if text.starts_with("<!--") {
-        return after("-->");
-    }
-    let tag = text.get(1..).unwrap_or_default();
-    let name_end = tag.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(tag.len());
-    let name = tag.get(..name_end.min(16)).unwrap_or_default().to_ascii_lowercase();
-    if name.is_empty() && !text.starts_with("<!") && !text.starts_with("<?") {
-        out.push('<');
-        return text.get(1..).unwrap_or_default();
-    }
-    let rest = after(">");
-    match name.as_str() {
-        "script" | "style" | "title" => {
-            let close = format!("</{name}");
-            let bytes = rest.as_bytes();
-            let at = memchr::memchr_iter(b'<', bytes).find(|&at| {
-                bytes.get(at..at + close.len()).is_some_and(|b| b.eq_ignore_ascii_case(close.as_bytes()))
-            });
-            return at.and_then(|at| rest.get(at..)).unwrap_or_default();
-        }
-        // Inline elements do not part words.
-        "a" | "/a" | "b" | "/b" | "i" | "/i" | "u" | "/u" | "em" | "/em" | "strong" | "/strong" | "span"
-        | "/span" | "font" | "/font" | "wbr" | "sub" | "/sub" | "sup" | "/sup" | "mark" | "/mark" => {}
-        _ => out.push(if matches!(name.as_str(), "td" | "/td" | "th" | "/th" | "img") { ' ' } else { '\n' }),
-    }
-    rest
-}
-
-/// Decodes the character reference at the front, or passes its `&` on.
-fn push_reference<'a>(text: &'a str, out: &mut String) -> &'a str {
-    let inner = text.get(1..).unwrap_or_default();
-    let end = inner.as_bytes().iter().take(12).position(|&c| c == b';');
-    let Some((name, rest)) = end.and_then(|end| Some((inner.get(..end)?, inner.get(end + 1..)?))) else {
-        out.push('&');
-        return inner;
-    };
-    let number = match name.strip_prefix('#') {
-        Some(digits) => match digits.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok(),
-            None => digits.parse().ok(),
-        },
-        None => NAMED.iter().find(|(known, _)| *known == name).map(|(_, c)| u32::from(*c)),
-    };
-    match number.and_then(char::from_u32) {
-        Some(c) => {
-            out.push(if c == '\0' { '\u{fffd}' } else { c });
-            rest
-        }
-        None => {
-            out.push('&');
-            inner
-        }
-    }
-}
-
-/// The references mail really uses.
-const NAMED: &[(&str, char)] = &[
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("nbsp", ' '),
-    ("copy", '©'),
-    ("reg", '®'),
-    ("trade", '™'),
-    ("yen", '¥'),
-    ("euro", '€'),
-    ("hellip", '…'),
-    ("ndash", '–'),
-    ("mdash", '—'),
-    ("lsquo", '‘'),
-    ("rsquo", '’'),
-    ("ldquo", '“'),
-    ("rdquo", '”'),
-    ("bull", '•'),
-    ("middot", '·'),
-    ("zwnj", '\u{200c}'),
-    ("shy", '\u{ad}'),
-    ("auml", 'ä'),
-    ("ouml", 'ö'),
-    ("uuml", 'ü'),
-    ("Auml", 'Ä'),
-    ("Ouml", 'Ö'),
-    ("Uuml", 'Ü'),
-    ("szlig", 'ß'),
-    ("eacute", 'é'),
-    ("egrave", 'è'),
-    ("agrave", 'à'),
-    ("ccedil", 'ç'),
-    ("ntilde", 'ñ'),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn html_is_read_for_its_text() {
-        for (html, text) in [
-            ("a<b>b</b>c", "abc"),
-            ("<p>a</p><p>b</p>", "\na\n\nb\n"),
-            ("a &lt; b &amp;&nbsp;c &#12354;&#x3042; &bogus; &", "a < b & c ああ &bogus; &"),
-            ("<style>p{}</style>x<script>if(a<b)</script>y", "\nx\ny"),
-            ("a<!-- <b> -->b", "ab"),
-            ("1 < 2", "1 < 2"),
-            ("unclosed <p", "unclosed \n"),
-        ] {
-            assert_eq!(html_to_text(html).replace("\n\n\n", "\n\n"), text.to_owned(), "{html:?}");
-        }
-    }
 
     #[test]
     fn headers_are_read_as_text() {

@@ -29,6 +29,7 @@ pub(crate) struct Finder {
     /// The next sequence number to look at, and the last.
     next: u32,
     last: u32,
+    begun: bool,
     /// Sequence numbers of what was found, ascending.
     pub(crate) found: Vec<u32>,
     pub(crate) highest_modseq: u64,
@@ -56,7 +57,7 @@ impl Finder {
     }
 
     fn new(plan: Plan, access: Access, other: Option<View>, last: u32) -> Self {
-        Self { plan, access, other, next: 1, last, found: Vec::new(), highest_modseq: 0 }
+        Self { plan, access, other, next: 1, last, begun: false, found: Vec::new(), highest_modseq: 0 }
     }
 
     /// Looks at the newest messages only, where the keys allow more than one command may look at (RFC 9738 §3.1: those
@@ -71,6 +72,9 @@ impl Finder {
 
     /// Looks at the next messages. True: all are looked at.
     pub(crate) async fn step(&mut self, cx: &Context<'_>) -> Result<bool, StoreError> {
+        if !std::mem::replace(&mut self.begun, true) && self.must_read_many(cx) {
+            self.plan.ask_index(&self.access).await?;
+        }
         let mut bodies = 0;
         for _ in 0..limits::SEARCH_ROWS_AT_ONCE {
             if self.next > self.last || bodies >= limits::SEARCH_BODIES_AT_ONCE {
@@ -102,6 +106,16 @@ impl Finder {
             }
         }
         Ok(self.next > self.last)
+    }
+
+    /// Whether so many messages must be read that it pays to ask the search index first.
+    fn must_read_many(&self, cx: &Context<'_>) -> bool {
+        let Some(view) = self.view(cx) else { return false };
+        let unknown = |seq: &u32| {
+            let row = view.at(*seq).map(|(row, _)| row);
+            row.is_some_and(|row| self.plan.look(*seq, row, &view.told().keywords) == Truth::Unknown)
+        };
+        (self.next..=self.last).filter(unknown).nth(limits::SEARCH_INDEX_FROM).is_some()
     }
 
     /// The mailbox that is searched.

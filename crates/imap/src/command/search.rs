@@ -1,8 +1,6 @@
 //! SEARCH and UID SEARCH. RFC 9051 §6.4.4, §6.4.9; RFC 4731 (ESEARCH), RFC 5182 (SEARCHRES), RFC 9394 (PARTIAL), RFC 7162 §3.1.5.
 //! Looks at what is cheap first and reads a message only when its row cannot decide.
 
-use yubin_formats::{charset::Charset, fold_for_search};
-
 use crate::{
     codec::{
         search::{Search, SearchReturn},
@@ -120,11 +118,6 @@ pub(super) fn partial_of(seqs: &[(u32, u32)], (from, to): (i64, i64)) -> Vec<(u3
         before += len;
     }
     out
-}
-
-/// Text as it is compared.
-fn folded(text: &[u8], charset: Charset) -> String {
-    fold_for_search(&charset.decode(text))
 }
 
 #[cfg(test)]

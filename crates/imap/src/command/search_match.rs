@@ -1,23 +1,18 @@
 //! Whether a message is what a search asks for. Three-valued: a row alone may not know; then the record, the header and at last the
 //! text are read. Text is compared decoded and folded, so that searching is exact in every script.
 
-use std::collections::BTreeMap;
-
 use yubin_base::UnixMs;
-use yubin_formats::{
-    charset::Charset,
-    fold_for_search,
-    mail::{PartKind, Structure, StructurePart, TextReader, decode_header, fields},
-};
-use yubin_store::{Access, Keyword, Record, Row, StoreError, UidSet};
+use yubin_formats::{charset::Charset, fold_for_search, mail::SearchField};
+use yubin_store::{Access, IndexAnswer, Keyword, Row, Sought, StoreError, UidSet};
 
 use crate::{
     codec::{date::Day, search::Key, set::both},
-    limits,
     session::view::View,
 };
 
-use super::folded;
+#[path = "search_text.rs"]
+mod text;
+use text::{Found, Needle, find_in_body};
 
 /// What is known so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +32,11 @@ impl From<bool> for Truth {
 /// A search made ready: sets found, text folded, ages turned into moments.
 pub(crate) struct Plan {
     test: Test,
+    texts: Texts,
+    /// What the search index says of each text sought; nothing before it was asked, and where it cannot help.
+    answers: Vec<Option<IndexAnswer>>,
+    /// The fields of the header that matter, in lower case; none: all of them.
+    names: Option<Vec<String>>,
 }
 
 enum Test {
@@ -56,12 +56,19 @@ enum Test {
     ModSeq(u64),
     Doc(u64),
     Thread(u64),
-    Header(Vec<u8>, String),
-    Body(String),
-    Text(String),
+    /// A text sought, by its number.
+    Words(usize),
     Not(Box<Test>),
     Or(Vec<Test>),
     And(Vec<Test>),
+}
+
+/// The texts sought.
+#[derive(Default)]
+struct Texts {
+    needles: Vec<Needle>,
+    /// Where, and by its place among the needles what.
+    sought: Vec<(Sought, usize)>,
 }
 
 /// What was read of a message.
@@ -69,21 +76,44 @@ enum Test {
 struct Content {
     /// The day its `Date` names.
     sent: Option<Option<i64>>,
-    /// Its header fields, names in lower case, values decoded and folded.
-    header: Option<Vec<(Vec<u8>, String)>>,
-    /// Whether each text sought is in the body, and in the headers of the parts.
-    found: Option<BTreeMap<String, Found>>,
+    /// The fields of its header that matter.
+    header: Option<Vec<SearchField>>,
+    /// Where else each needle is.
+    found: Option<Vec<Found>>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Found {
-    in_body: bool,
-    in_part_headers: bool,
+/// What a test is looked at with.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    seq: u32,
+    row: &'a Row,
+    keywords: &'a [Keyword],
+    texts: &'a Texts,
+    answers: &'a [Option<IndexAnswer>],
+    content: Option<&'a Content>,
+}
+
+/// What keys are made ready for.
+struct Setting<'a> {
+    charset: Charset,
+    view: &'a View,
+    saved: &'a UidSet,
+    now: UnixMs,
 }
 
 impl Plan {
     pub(crate) fn new(key: &Key, charset: Charset, view: &View, saved: &UidSet, now: UnixMs) -> Self {
-        Self { test: Test::new(key, charset, view, saved, now) }
+        let mut texts = Texts::default();
+        let test = Test::new(key, &Setting { charset, view, saved, now }, &mut texts);
+        let mut names = Some(Vec::new());
+        for (sought, _) in &texts.sought {
+            match (sought, &mut names) {
+                (Sought::Anywhere, names) => *names = None,
+                (Sought::Field(name), Some(names)) if !names.contains(name) => names.push(name.clone()),
+                _ => {}
+            }
+        }
+        Self { test, texts, answers: Vec::new(), names }
     }
     /// The messages that sets among the keys leave to be looked at, of so many.
     pub(crate) fn candidates(&self, last: u32) -> Vec<(u32, u32)> {
@@ -98,9 +128,28 @@ impl Plan {
             _ => all,
         }
     }
+
+    /// Asks the search index about every text, so that fewer messages must be read.
+    pub(crate) async fn ask_index(&mut self, access: &Access) -> Result<(), StoreError> {
+        let text = |needle: &usize| self.texts.needles.get(*needle).map_or("", |n| n.text.as_str());
+        let texts: Vec<_> = self.texts.sought.iter().map(|(s, needle)| (s.clone(), text(needle))).collect();
+        self.answers = access.ask_index(&texts).await?;
+        Ok(())
+    }
+
     /// Looks at the row only.
     pub(crate) fn look(&self, seq: u32, row: &Row, keywords: &[Keyword]) -> Truth {
-        self.test.look(seq, row, keywords, None)
+        self.test.look(self.at(seq, row, keywords, None))
+    }
+
+    fn at<'a>(
+        &'a self,
+        seq: u32,
+        row: &'a Row,
+        keywords: &'a [Keyword],
+        content: Option<&'a Content>,
+    ) -> Look<'a> {
+        Look { seq, row, keywords, texts: &self.texts, answers: &self.answers, content }
     }
 
     /// Reads what is needed, the cheap things first, until it is known.
@@ -115,14 +164,12 @@ impl Plan {
         let sent = Day::of_header(quoted(record.staged.envelope.get(1..).unwrap_or_default()));
         let sent = sent.or(record.staged.sent_date.map(Day::of)).map(|day| day.0);
         let mut content = Content { sent: Some(sent), ..Content::default() };
-        let known = |content: &Content| self.test.look(seq, row, keywords, Some(content));
+        let known = |content: &Content| self.test.look(self.at(seq, row, keywords, Some(content)));
         if let Truth::Unknown = known(&content) {
-            let structure = Structure::decode(&record.staged.structure);
-            content.header = Some(read_header(&record, structure.as_ref(), access).await?);
+            let mut text = access.text(&record);
+            content.header = Some(text.header(self.names.as_deref()).await?);
             if let Truth::Unknown = known(&content) {
-                let mut sought = BTreeMap::new();
-                self.test.texts(&mut sought);
-                content.found = Some(search_text(&record, structure.as_ref(), sought, access).await?);
+                content.found = Some(find_in_body(&self.texts.needles, &mut text).await?);
             }
         }
         Ok(known(&content) == Truth::Yes)
@@ -130,10 +177,11 @@ impl Plan {
 }
 
 impl Test {
-    fn new(key: &Key, charset: Charset, view: &View, saved: &UidSet, now: UnixMs) -> Self {
+    fn new(key: &Key, setting: &Setting<'_>, texts: &mut Texts) -> Self {
         const FIRST: i64 = i64::MIN;
         const LAST: i64 = i64::MAX;
-        let again = |key: &Key| Self::new(key, charset, view, saved, now);
+        let Setting { charset, view, saved, now } = *setting;
+        let mut again = |key: &Key| Self::new(key, setting, texts);
         let ago = |seconds: u32| UnixMs(now.0.saturating_sub(u64::from(seconds) * 1000));
         match key {
             Key::All => Self::Always(true),
@@ -153,9 +201,12 @@ impl Test {
             Key::Younger(seconds) => Self::ReceivedAfter(ago(*seconds)),
             Key::Larger(octets) => Self::Larger(*octets),
             Key::Smaller(octets) => Self::Smaller(*octets),
-            Key::Header(name, text) => Self::Header(name.to_ascii_lowercase(), folded(text, charset)),
-            Key::Body(text) => Self::Body(folded(text, charset)),
-            Key::Text(text) => Self::Text(folded(text, charset)),
+            Key::Header(name, text) => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                Self::words(Sought::Field(name), text, charset, texts)
+            }
+            Key::Body(text) => Self::words(Sought::Body, text, charset, texts),
+            Key::Text(text) => Self::words(Sought::Anywhere, text, charset, texts),
             Key::Seq(set) => Self::Seqs(view.find_if_there(set, false, saved)),
             Key::Uid(set) => Self::Seqs(view.find_if_there(set, true, saved)),
             Key::ModSeq(modseq) => Self::ModSeq(*modseq),
@@ -167,8 +218,33 @@ impl Test {
         }
     }
 
-    fn look(&self, seq: u32, row: &Row, keywords: &[Keyword], content: Option<&Content>) -> Truth {
-        let look = |test: &Test| test.look(seq, row, keywords, content);
+    /// A text sought. Octets that the charset has no characters for are in no text.
+    fn words(sought: Sought, text: &[u8], charset: Charset, texts: &mut Texts) -> Self {
+        let decoded = charset.decode(text);
+        if decoded.contains('\u{fffd}') && !std::str::from_utf8(text).is_ok_and(|t| t.contains('\u{fffd}')) {
+            return Self::Always(false);
+        }
+        let folded = fold_for_search(&decoded);
+        // RFC 9051 §6.4.4: the empty string is in every text, but a field must be there.
+        let in_header = matches!(sought, Sought::Field(_));
+        if folded.is_empty() && !in_header {
+            return Self::Always(true);
+        }
+        let needles = &mut texts.needles;
+        let at = needles.iter().position(|needle| needle.text == folded).unwrap_or_else(|| {
+            needles.push(Needle::new(folded));
+            needles.len() - 1
+        });
+        if let Some(needle) = needles.get_mut(at) {
+            needle.in_body |= !in_header;
+        }
+        texts.sought.push((sought, at));
+        Self::Words(texts.sought.len() - 1)
+    }
+
+    fn look(&self, at: Look<'_>) -> Truth {
+        let Look { seq, row, keywords, content, .. } = at;
+        let look = |test: &Test| test.look(at);
         let within = |day: i64, from: i64, to: i64| Truth::from(from <= day && day < to);
         match self {
             Self::Always(is) => (*is).into(),
@@ -196,18 +272,7 @@ impl Test {
             Self::ModSeq(modseq) => (row.modseq.0 >= *modseq).into(),
             Self::Doc(doc) => (row.doc.0 == *doc).into(),
             Self::Thread(thread) => (row.thread.0 == *thread).into(),
-            Self::Header(name, text) => match content.and_then(|c| c.header.as_ref()) {
-                Some(header) => {
-                    header.iter().any(|(n, value)| n == name && value.contains(text.as_str())).into()
-                }
-                None => Truth::Unknown,
-            },
-            Self::Body(text) if text.is_empty() => Truth::Yes,
-            Self::Body(text) => match content.and_then(|c| c.found.as_ref()) {
-                Some(found) => found.get(text).is_some_and(|f| f.in_body).into(),
-                None => Truth::Unknown,
-            },
-            Self::Text(text) => look_text(text, content),
+            Self::Words(number) => at.words(*number),
             Self::Not(test) => match look(test) {
                 Truth::Yes => Truth::No,
                 Truth::No => Truth::Yes,
@@ -215,18 +280,6 @@ impl Test {
             },
             Self::Or(tests) => decide(tests.iter().map(look), Truth::Yes, Truth::No),
             Self::And(tests) => decide(tests.iter().map(look), Truth::No, Truth::Yes),
-        }
-    }
-
-    /// The texts sought in bodies.
-    fn texts(&self, sought: &mut BTreeMap<String, Found>) {
-        match self {
-            Self::Body(text) | Self::Text(text) => {
-                sought.insert(text.clone(), Found::default());
-            }
-            Self::Not(test) => test.texts(sought),
-            Self::Or(tests) | Self::And(tests) => tests.iter().for_each(|t| t.texts(sought)),
-            _ => {}
         }
     }
 }
@@ -245,23 +298,29 @@ fn decide(truths: impl Iterator<Item = Truth>, strong: Truth, weak: Truth) -> Tr
     sum
 }
 
-fn look_text(text: &str, content: Option<&Content>) -> Truth {
-    if text.is_empty() {
-        return Truth::Yes;
-    }
-    let Some(content) = content else { return Truth::Unknown };
-    let Some(header) = &content.header else { return Truth::Unknown };
-    // A name counts as text, too: TEXT looks at the whole header.
-    let in_header = header.iter().any(|(name, value)| {
-        value.contains(text)
-            || fold_for_search(&format!("{}: ", String::from_utf8_lossy(name))).contains(text)
-    });
-    if in_header {
-        return Truth::Yes;
-    }
-    match &content.found {
-        Some(found) => found.get(text).is_some_and(|f| f.in_body || f.in_part_headers).into(),
-        None => Truth::Unknown,
+impl Look<'_> {
+    /// Whether a text is where it is sought: as the index says, or as it was read.
+    fn words(&self, number: usize) -> Truth {
+        let known = self.answers.get(number).and_then(Option::as_ref);
+        if let Some(holds) = known.and_then(|answer| answer.holds(self.row.doc)) {
+            return holds.into();
+        }
+        let Some((sought, at)) = self.texts.sought.get(number) else { return Truth::No };
+        let Some(needle) = self.texts.needles.get(*at) else { return Truth::No };
+        let header = self.content.and_then(|content| content.header.as_ref());
+        let found = self.content.and_then(|content| content.found.as_ref());
+        let found = found.map(|found| found.get(*at).copied().unwrap_or_default());
+        match sought {
+            Sought::Field(name) => header.map_or(Truth::Unknown, |h| needle.is_in_field(name, h).into()),
+            Sought::Body => found.map_or(Truth::Unknown, |f| f.in_body.into()),
+            // RFC 9051 §6.4.4: MIME header fields are part of it.
+            Sought::Anywhere => match (header, found) {
+                (_, Some(f)) if f.in_body || f.in_part_headers => Truth::Yes,
+                (Some(h), _) if needle.is_in_header(h) => Truth::Yes,
+                (Some(_), Some(_)) => Truth::No,
+                _ => Truth::Unknown,
+            },
+        }
     }
 }
 
@@ -274,100 +333,4 @@ fn quoted(rendered: &[u8]) -> &[u8] {
     let inner = rendered.strip_prefix(b"\"").unwrap_or_default();
     let end = inner.iter().position(|c| *c == b'"').unwrap_or(0);
     inner.get(..end).unwrap_or_default()
-}
-
-async fn read_header(
-    record: &Record,
-    structure: Option<&Structure>,
-    access: &Access,
-) -> Result<Vec<(Vec<u8>, String)>, StoreError> {
-    let end = structure.map_or(record.size_octets(), |s| record.prefix.len() as u64 + s.root.body_start);
-    let block = access.read(record, 0..end.min(limits::HEADER_OCTETS)).await?;
-    Ok(decoded_fields(&block))
-}
-
-fn decoded_fields(block: &[u8]) -> Vec<(Vec<u8>, String)> {
-    fields(block).map(|f| (f.name.to_ascii_lowercase(), fold_for_search(&decode_header(f.value)))).collect()
-}
-
-/// Looks for texts in every text part, in the headers of the parts, and in those of messages inside.
-async fn search_text(
-    record: &Record,
-    structure: Option<&Structure>,
-    mut sought: BTreeMap<String, Found>,
-    access: &Access,
-) -> Result<BTreeMap<String, Found>, StoreError> {
-    let Some(structure) = structure else { return Ok(sought) };
-    let prefix = record.prefix.len() as u64;
-    let longest = sought.keys().map(String::len).max().unwrap_or(0);
-    // With each part: whether it is a message inside. The header of the message itself has been looked at.
-    let mut parts: Vec<(&StructurePart, bool)> = vec![(&structure.root, false)];
-    while let Some((part, is_message)) = parts.pop() {
-        let inner = part.kind == PartKind::Message;
-        parts.extend(part.children.iter().rev().map(|child| (child, inner)));
-        if part.header_start > structure.root.header_start || is_message {
-            let end = part.body_start.min(part.header_start + limits::HEADER_OCTETS);
-            let block = access.read(record, part.header_start + prefix..end + prefix).await?;
-            for (_, value) in decoded_fields(&block) {
-                // The header of a message inside is part of the body of the message around it.
-                mark(&mut sought, &value, |found| {
-                    found.in_body |= is_message;
-                    found.in_part_headers = true;
-                });
-            }
-        }
-        if part.is_text() {
-            search_part(record, part, prefix, longest, &mut sought, access).await?;
-        }
-    }
-    Ok(sought)
-}
-
-/// Looks for texts in one text part, piece by piece.
-async fn search_part(
-    record: &Record,
-    part: &StructurePart,
-    prefix: u64,
-    longest: usize,
-    sought: &mut BTreeMap<String, Found>,
-    access: &Access,
-) -> Result<(), StoreError> {
-    let mut reader = TextReader::new(part, usize::try_from(limits::SEARCH_PART_OCTETS).unwrap_or(usize::MAX));
-    let (mut at, end) = (part.body_start + prefix, part.body_end + prefix);
-    let (mut window, mut text) = (String::new(), String::new());
-    let mut wants_more = true;
-    while at < end && wants_more {
-        let to = end.min(at + limits::BODY_PIECE_OCTETS as u64);
-        wants_more = reader.push(&access.read(record, at..to).await?, &mut text);
-        at = to;
-        if wants_more && at < end {
-            look_in_window(&mut window, &mut text, longest, sought);
-        }
-    }
-    reader.finish(&mut text);
-    look_in_window(&mut window, &mut text, longest, sought);
-    Ok(())
-}
-
-/// Looks at the text read last together with the end of what was read before, so that nothing is missed where they meet.
-fn look_in_window(
-    window: &mut String,
-    text: &mut String,
-    longest: usize,
-    sought: &mut BTreeMap<String, Found>,
-) {
-    window.push_str(text);
-    text.clear();
-    mark(sought, &fold_for_search(window), |found| found.in_body = true);
-    // Folding can shorten text; four times the length is kept to be sure.
-    let cut = window.ceil_char_boundary(window.len().saturating_sub(longest.saturating_mul(4).max(64)));
-    window.drain(..cut);
-}
-
-fn mark(sought: &mut BTreeMap<String, Found>, text: &str, set: impl Fn(&mut Found)) {
-    for (wanted, found) in sought {
-        if text.contains(wanted.as_str()) {
-            set(found);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use yubin_testkit::{block_on, transcript::START};
 use crate::world::World;
 
 /// Feeds octets in segments, as the loop does; gives everything that was said, and the largest piece of it.
-fn talk(session: &mut Session, segments: &[&[u8]]) -> (Vec<u8>, usize) {
+pub fn talk(session: &mut Session, segments: &[&[u8]]) -> (Vec<u8>, usize) {
     let mut said = Vec::new();
     let mut largest = 0;
     let mut input: Vec<u8> = Vec::new();

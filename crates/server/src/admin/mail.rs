@@ -56,6 +56,13 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
             account.delete_mailbox(&found, clock::now()).await?;
             Ok(json!({ "removed": name }))
         }
+        Request::MailboxReindex { account } => {
+            let account = app.store.account(find_account(app, &account)?.id).await?;
+            let before = account.index_stats().await?;
+            account.drop_index().await?;
+            let messages = account.index_stats().await?.waiting;
+            Ok(json!({ "messages": messages, "freed_octets": before.octets }))
+        }
         Request::Fsck { account, repair, bodies } => fsck(app, account, repair, bodies).await,
         Request::CollectGarbage => {
             let report = crate::garbage::collect(app)

@@ -166,6 +166,11 @@ pub enum Request {
         /// The mailbox's name.
         mailbox: String,
     },
+    /// Builds an account's search index anew, in the background.
+    MailboxReindex {
+        /// The account's name.
+        account: String,
+    },
     /// Checks everything that is stored.
     Fsck {
         /// One account only.
@@ -282,6 +287,7 @@ pub async fn execute(app: &App, request: Request) -> Reply {
         | Request::MailboxList { .. }
         | Request::MailboxAdd { .. }
         | Request::MailboxRemove { .. }
+        | Request::MailboxReindex { .. }
         | Request::Fsck { .. }
         | Request::CollectGarbage => mail::execute(app, request).await,
     };

@@ -416,6 +416,11 @@ pub enum MailboxCommand {
         /// Its name, levels separated by /
         mailbox: String,
     },
+    /// Build an account's search index anew, in the background
+    Reindex {
+        /// ann@example.com
+        account: String,
+    },
     /// Remove a mailbox with its messages
     Remove {
         /// ann@example.com

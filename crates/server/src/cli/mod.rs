@@ -253,6 +253,7 @@ fn request(command: Command) -> Result<Request, String> {
             MailboxCommand::List { account } => Request::MailboxList { account },
             MailboxCommand::Add { account, mailbox } => Request::MailboxAdd { account, mailbox },
             MailboxCommand::Remove { account, mailbox } => Request::MailboxRemove { account, mailbox },
+            MailboxCommand::Reindex { account } => Request::MailboxReindex { account },
         },
         Command::CollectGarbage => Request::CollectGarbage,
         Command::Ping => Request::Ping,

@@ -118,6 +118,7 @@ impl Account {
 
         let is_new = |id: &MailboxId| new.mailboxes.contains_key(id) && !old.mailboxes.contains_key(id);
         let made: Vec<MailboxId> = entry.changes.iter().filter_map(Change::mailbox).filter(is_new).collect();
+        let appended = entry.changes.iter().any(|c| matches!(c, crate::Change::Appended { .. }));
         // If this future is dropped, or the engine cannot tell, the next writer reads what is stored.
         writer.in_doubt = true;
         match self.attempt(&batch, &entry).await? {
@@ -132,6 +133,9 @@ impl Account {
                         writer.chunks.insert(made, Arc::from([]));
                     }
                     self.publish(new);
+                    if appended {
+                        self.core.wanted.add(self.id);
+                    }
                     self.fold_if_due(writer).await;
                 } else {
                     // Committed, and others came after: what they did is shown with it. A failure to read is the next

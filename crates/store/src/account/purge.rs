@@ -16,7 +16,7 @@ use crate::{
         self,
         codec::damaged,
         delivery::{self, Delivery},
-        expunged, log, message, shared,
+        expunged, index, log, message, shared,
     },
 };
 
@@ -109,6 +109,11 @@ impl Account {
         self.spare_copies(view, writer, &mut candidates, sweep).await?;
         sweep.done.messages = candidates.len() as u64;
         sweep.ops.extend(candidates.iter().map(|doc| Op::Del(message::key(self.id, *doc))));
+        // The search index takes them out when it merges.
+        if view.get(&index::head_key(self.id)).await?.is_some() {
+            let gone = candidates.iter().map(|doc| index::gone_key(self.id, doc.0));
+            sweep.ops.extend(gone.map(|key| Op::Put(key, index::gone_value())));
+        }
         Ok(())
     }
 

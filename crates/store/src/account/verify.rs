@@ -20,6 +20,7 @@ use crate::{
     tables::{
         self, chunk, delivery, expunged, head,
         head::Head,
+        index::{self, IndexHead},
         log, mailbox,
         message::{self, Stored},
         shared,
@@ -85,6 +86,7 @@ impl Account {
         check.chunks().await?;
         check.content().await?;
         check.other_tables().await?;
+        check.index().await?;
         let Check { mut report, repairs, .. } = check;
         drop(view);
         if !report.problems.is_empty() {
@@ -254,6 +256,65 @@ impl Check<'_> {
             self.report.problem("the log goes on after the head".to_owned());
         }
         Ok(())
+    }
+
+    /// The search index is as its head says. What is wrong with it is repaired by dropping it: it is built anew.
+    async fn index(&mut self) -> Result<(), StoreError> {
+        let id = self.account.id;
+        let key = index::head_key(id);
+        let Some(value) = self.view.get(&key).await? else { return Ok(()) };
+        let problem = match IndexHead::decode(&value) {
+            None => Some("the head of the search index does not decode".to_owned()),
+            Some(head) if head.until > self.head.next_doc => {
+                Some(format!("the search index is ahead of the messages: {}", head.until))
+            }
+            Some(head) => self.segments(&head).await?,
+        };
+        if let Some(problem) = problem {
+            self.report.problem(problem);
+            let (from, to) = index::range(id);
+            self.repairs.push(Op::DelRange(from, to));
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a segment, if any is.
+    async fn segments(&self, head: &IndexHead) -> Result<Option<String>, StoreError> {
+        for segment in &head.segments {
+            let [blocks, chunks] = index::segment_ranges(self.account.id, segment.id);
+            let (mut postings, mut held) = (0u64, 0u64);
+            for (range, is_block) in [(blocks, true), (chunks, false)] {
+                let (mut from, to) = range;
+                loop {
+                    let pairs = self.view.scan(&from, &to, false, limits::INDEX_BLOCKS_AT_ONCE).await?;
+                    let Some((last, _)) = pairs.last() else { break };
+                    for (_, value) in &pairs {
+                        let octets = match is_block {
+                            true => index::Block::decode(value)
+                                .filter(|block| block.postings == postings)
+                                .map(|block| block.lengths.iter().map(|length| length >> 1).sum::<u64>()),
+                            false => index::chunk_octets(value).map(|octets| octets.len() as u64),
+                        };
+                        let Some(octets) = octets else {
+                            return Ok(Some(format!(
+                                "segment {} of the search index is damaged",
+                                segment.id
+                            )));
+                        };
+                        *(if is_block { &mut postings } else { &mut held }) += octets;
+                    }
+                    from.clone_from(last);
+                    from.push(0);
+                }
+            }
+            if postings != segment.postings || held != segment.postings {
+                return Ok(Some(format!(
+                    "segment {} of the search index has {held} octets of postings for {postings}, should have {}",
+                    segment.id, segment.postings
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// No chunk belongs to a mailbox that is not there.

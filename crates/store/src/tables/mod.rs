@@ -15,6 +15,7 @@
 //! | [`script`] | `v` name | a Sieve script; of no name: which one runs |
 //! | [`thread`] | `t` hash | threads that know this Message-ID |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
+//! | [`index`] | `w` ... | the search index: derived, may be missing |
 //! | [`sharer`] | `y` owner | nothing |
 //! | [`delivery`] | `z` idem | where a delivery went |
 
@@ -23,6 +24,7 @@ pub(crate) mod codec;
 pub(crate) mod delivery;
 pub(crate) mod expunged;
 pub(crate) mod head;
+pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod message;
