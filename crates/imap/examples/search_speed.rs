@@ -191,6 +191,7 @@ fn main() {
         store: store.clone(),
         authenticator: Arc::new(Anybody),
         quotas: Arc::new(NoQuota),
+        people: Arc::new(yubin_imap::NoPeople),
         options: ImapOptions { plaintext_allowed: true, ..ImapOptions::default() },
     });
     let peer = yubin_base::Peer {
