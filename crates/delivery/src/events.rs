@@ -5,6 +5,16 @@ yubin_base::events! {
     ACCEPTED = Info "delivery.accepted";
     /// A message was refused after its body had come in; says why.
     REFUSED = Info "delivery.refused";
+    /// SPF, DKIM, DMARC and ARC of a message from outside were looked at; says what was found and decided.
+    JUDGED = Info "delivery.judged";
+    /// DNS gave no answer about a message's sender. The message was taken all the same.
+    IDENTITY_UNKNOWN = Warn "delivery.identity_unknown";
+    /// A message goes to the mailbox for junk; says why.
+    JUNKED = Info "delivery.junked";
+    /// A message from outside was refused because its From field names nobody, or several.
+    AUTHOR_REFUSED = Info "delivery.author_refused";
+    /// A message was refused because the domain in From disowns it.
+    DMARC_REFUSED = Info "delivery.dmarc_refused";
     /// A message stands in a mailbox.
     DELIVERED = Info "delivery.delivered";
     /// A delivery failed for now and will be tried again.

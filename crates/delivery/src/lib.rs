@@ -24,7 +24,7 @@ use remote::{Sending, attempt::Courier};
 
 pub use deliver::DestinationReadings;
 pub use queue::{Filter, History, Queue, QueueError, QueueStatus, QueuedMessage, Sought};
-pub use receive::Spool;
+pub use receive::{DmarcAction, Judging, Spool};
 pub use tables::{
     entry::{Entry, Findings, Needs, Orders, Origin},
     note::{Note, What},
@@ -38,12 +38,14 @@ pub struct DeliveryOptions {
     pub hostname: String,
     /// What sending to other hosts needs. Without it their mail waits in the queue.
     pub sending: Option<Sending>,
+    /// What judging the senders of mail needs. Without it nobody is judged.
+    pub judging: Option<Judging>,
 }
 
 impl DeliveryOptions {
-    /// Mail for other hosts waits.
+    /// Mail for other hosts waits, and nobody is judged.
     pub fn new(hostname: impl Into<String>) -> Self {
-        Self { hostname: hostname.into(), sending: None }
+        Self { hostname: hostname.into(), sending: None, judging: None }
     }
 }
 

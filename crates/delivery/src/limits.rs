@@ -15,6 +15,8 @@ yubin_base::limits! {
     ENTRIES_PER_ROUND: usize = 1_000, "entries";
     /// fields that were found out at acceptance; with the copy's own trace fields they fit the store's prefix
     FINDINGS_OCTETS: usize = 6_144, "octets";
+    /// how long questions about a message's sender may take before it is taken as it is; the peer waits for its answer
+    JUDGING_MS: u64 = 15_000, "milliseconds";
     /// how often a change to an entry is tried again when another came first
     CONFLICT_TRIES: u32 = 8, "tries";
     /// one stored piece of a parsed message; below the engine's limit for values

@@ -3,9 +3,11 @@
 mod accept;
 mod completion;
 mod identity;
+mod judge;
 mod policy;
 mod spool;
 mod trace;
 
+pub use judge::{DmarcAction, Judging};
 pub use spool::Spool;
 pub(crate) use trace::{date, delivery_fields};

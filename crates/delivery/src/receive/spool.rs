@@ -8,11 +8,12 @@ use yubin_smtp::{
 use yubin_store::Stager;
 
 use crate::{
-    Delivery, Findings, Needs, limits,
+    Delivery, Needs, limits,
     receive::{
         accept::store_refusal,
         completion::Completion,
         identity::{HeaderLength, HeaderWatch, header_too_long},
+        judge::Judge,
         trace,
     },
 };
@@ -31,6 +32,8 @@ pub struct Spool {
     completion: Option<Completion>,
     /// Whether an octet above 127 stood in the header.
     header_utf8: bool,
+    /// Whose it is.
+    judge: Judge,
 }
 
 impl Spool {
@@ -47,8 +50,20 @@ impl Spool {
         let submitted = session.service == Service::Submission && session.authenticated.is_some();
         let hostname = &delivery.0.options.hostname;
         let completion = submitted.then(|| Completion::new(session.now, id, hostname));
+        let judge = Judge::new(hostname, &session, delivery.0.options.judging.as_ref());
         let length = HeaderLength::default();
-        Ok(Self { delivery, session, envelope, id, stager, header, length, completion, header_utf8: false })
+        Ok(Self {
+            delivery,
+            session,
+            envelope,
+            id,
+            stager,
+            header,
+            length,
+            completion,
+            header_utf8: false,
+            judge,
+        })
     }
 }
 
@@ -63,6 +78,7 @@ impl BodySink for Spool {
             return Err(header_too_long());
         }
         self.header_utf8 |= !octets.get(..in_header).unwrap_or(octets).is_ascii();
+        let octets = &*self.judge.push(octets)?;
         match &mut self.completion {
             Some(completion) => self.stager.write(&completion.push(octets)),
             None => self.stager.write(octets),
@@ -71,16 +87,31 @@ impl BodySink for Spool {
     }
 
     async fn finish(self, facts: BodyFacts) -> Result<Accepted, Refusal> {
-        let Self { delivery, session, envelope, id, mut stager, header, completion, header_utf8, length: _ } =
-            self;
+        let Self {
+            delivery,
+            session,
+            envelope,
+            id,
+            mut stager,
+            header,
+            completion,
+            header_utf8,
+            length: _,
+            judge,
+        } = self;
+        let mut rest = judge.rest();
         if let Some(mut completion) = completion {
-            stager.write(&completion.finish()).map_err(|e| store_refusal(&e))?;
+            rest = completion.push(&rest);
+            rest.extend(completion.finish());
         }
+        stager.write(&rest).map_err(|e| store_refusal(&e))?;
         if let (Some(header), Some(who)) = (header, &session.authenticated) {
             header.check(&delivery, who.account)?;
         }
         let staged = stager.finish().map_err(|e| store_refusal(&e))?;
+        let (judging, clock) = (delivery.0.options.judging.as_ref(), delivery.0.clock.clone());
+        let findings = judge.finish(judging, clock, &session, &envelope, id).await?;
         let needs = Needs { eight_bit: facts.eight_bit, header_utf8, require_tls: false };
-        delivery.accept(&session, &envelope, id, staged, Findings::default(), needs).await
+        delivery.accept(&session, &envelope, id, staged, findings, needs).await
     }
 }
