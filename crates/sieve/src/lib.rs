@@ -10,6 +10,7 @@ mod compare;
 mod compile;
 mod error;
 pub mod limits;
+pub mod manage;
 mod message;
 mod outcome;
 mod program;

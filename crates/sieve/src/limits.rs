@@ -45,6 +45,26 @@ yubin_base::limits! {
     VACATION_DAYS_DEFAULT: u64 = 7, "days";
     /// How long an id is remembered for `duplicate` when nothing is said (RFC 7352 §3: up to the server).
     DUPLICATE_SECONDS_DEFAULT: u64 = 604_800, "seconds";
+    /// What ManageSieve takes as one script; what the store takes for sure.
+    MANAGED_SCRIPT_OCTETS: usize = 65_000, "octets";
+    /// A literal before login: SASL responses are no longer.
+    STRANGER_LITERAL_OCTETS: usize = 16_384, "octets";
+    /// A literal that is too long is read past up to this size; beyond it the connection ends.
+    SKIPPED_LITERAL_OCTETS: u64 = 10_485_760, "octets";
+    /// The words and quoted strings of one ManageSieve command.
+    MANAGE_LINE_OCTETS: usize = 4_096, "octets";
+    /// RFC 4422: what one SASL response decodes to.
+    AUTH_RESPONSE_OCTETS: usize = 12_288, "octets";
+    /// Wrong commands after which a ManageSieve session ends.
+    MANAGE_ERRORS: u32 = 20, "errors";
+    /// Failed logins after which a ManageSieve session ends.
+    AUTH_FAILURES: u32 = 3, "failures";
+    /// RFC 5804 §1.2: at least 30 minutes.
+    MANAGE_PATIENCE_S: u32 = 1_800, "seconds";
+    /// How long we wait for a stranger's command.
+    STRANGER_PATIENCE_S: u32 = 180, "seconds";
+    /// How long a session that has failed too often is kept for its last word.
+    DOOMED_PATIENCE_S: u32 = 5, "seconds";
     /// The longest an id is remembered for `duplicate`.
     DUPLICATE_SECONDS_MAX: u64 = 31_536_000, "seconds";
 }

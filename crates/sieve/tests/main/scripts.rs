@@ -7,8 +7,6 @@
 //! --- script NAME              a script to include
 //! -->                          what comes of it, one deed a line
 //! ```
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use yubin_base::{Address, UnixMs};
