@@ -67,7 +67,8 @@ const FOR_TESTS: &[Package] = &[
 ];
 
 /// What the benchmark uses beside that.
-const FOR_BENCH: &[Package] = &[package("dovecot-imapd", "imap"), package("dovecot-lmtpd", "lmtp")];
+const FOR_BENCH: &[Package] =
+    &[package("dovecot-imapd", "imap"), package("dovecot-lmtpd", "lmtp"), package("dovecot-pop3d", "pop3")];
 
 /// From PyPI, into a virtual environment below the target folder.
 const PYTHON: &[&str] = &["IMAPClient==3.1.0"];

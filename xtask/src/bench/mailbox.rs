@@ -6,50 +6,45 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::corpus::Corpus;
-use super::measure::{Goal, Row, Run, Subject, account_for, in_parallel, side_by_side};
+use super::measure::{Figure, Goal, Row, Run, Subject, account_for, in_parallel, side_by_side};
 use super::{ACCOUNTS, PASSWORD, account};
 use crate::client::imap::Imap;
 use crate::client::wire::Security;
 
 /// The account that has the large mailbox.
-const OWNER: usize = ACCOUNTS - 1;
-const LARGE: &str = "Large";
+pub const OWNER: usize = ACCOUNTS - 1;
+pub const LARGE: &str = "Large";
 
 pub fn rows(subjects: &[Subject], corpus: &Corpus, runs: usize, count: usize) -> Result<Vec<Row>> {
-    let goal = Goal { rate: Some(1.0), ..Goal::default() };
+    let goal = |rate| Goal { rate: Some(rate), ..Goal::default() };
     let mut rows = Vec::new();
-    for connections in [1, 10, 50] {
+    for (connections, rate) in [(1, 1.0), (10, 3.0), (50, 3.0)] {
         let name =
             format!("APPEND, {connections} {}", if connections == 1 { "connection" } else { "connections" });
         let total = if connections == 1 { 500 } else { 2_000 };
-        rows.push(side_by_side(subjects, runs, &name, "messages", goal, |subject| {
+        rows.push(side_by_side(subjects, runs, &name, "messages", goal(rate), |subject| {
             append(subject, corpus, connections, total / connections)
         })?);
     }
-    let mut disk = Row {
-        name: format!("octets on disk for a message, {count} of them"),
-        goal: Goal::default(),
-        runs: Vec::new(),
-        octets_each: Vec::new(),
-    };
+    let mut disk = Figure { unit: "octets", most: None, values: Vec::new() };
     for subject in subjects {
-        disk.octets_each.push((subject.name, fill(subject, corpus, count)?));
+        disk.values.push((subject.name, fill(subject, corpus, count)?));
     }
-    for (name, items, rounds, runs) in [
-        ("FETCH FLAGS of all", "UID FLAGS", 20, runs),
-        ("FETCH ENVELOPE BODYSTRUCTURE of all, first", "ENVELOPE BODYSTRUCTURE", 1, 1),
-        ("FETCH ENVELOPE BODYSTRUCTURE of all, again", "ENVELOPE BODYSTRUCTURE", 5, runs),
-        ("FETCH bodies of all", "BODY.PEEK[]", 3, runs),
+    for (name, unit, items, rounds, runs, rate) in [
+        ("FETCH FLAGS of all", "messages", "UID FLAGS", 20, runs, 2.0),
+        ("FETCH ENVELOPE BODYSTRUCTURE of all, first", "messages", "ENVELOPE BODYSTRUCTURE", 1, 1, 2.0),
+        ("FETCH ENVELOPE BODYSTRUCTURE of all, again", "messages", "ENVELOPE BODYSTRUCTURE", 5, runs, 2.0),
+        ("FETCH bodies of all, MB", "MB", "BODY.PEEK[]", 3, runs, 1.5),
     ] {
-        rows.push(side_by_side(subjects, runs, name, "messages", goal, |subject| {
+        rows.push(side_by_side(subjects, runs, name, unit, goal(rate), |subject| {
             fetch(subject, corpus, items, rounds, count)
         })?);
     }
-    rows.push(disk);
+    rows.push(Row::figure(&format!("disk space of a message, {count} of them"), disk));
     Ok(rows)
 }
 
-fn session(subject: &Subject, number: usize) -> Result<Imap> {
+pub fn session(subject: &Subject, number: usize) -> Result<Imap> {
     Imap::login("127.0.0.1", subject.imap, &Security::Plain, &account(number), PASSWORD)
 }
 
@@ -86,8 +81,19 @@ fn append(subject: &Subject, corpus: &Corpus, connections: usize, each: usize) -
     Ok(run)
 }
 
-fn nth(corpus: &Corpus, number: usize) -> &[u8] {
+pub fn nth(corpus: &Corpus, number: usize) -> &[u8] {
     corpus.mixed.get(number % corpus.mixed.len().max(1)).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Messages of a command that fills a mailbox.
+const AT_ONCE: usize = 50;
+
+/// Appends the first messages of the corpus, many with each command.
+pub fn append_all(imap: &mut Imap, mailbox: &str, corpus: &Corpus, count: usize) -> Result<()> {
+    for from in (0..count).step_by(AT_ONCE) {
+        imap.append_many(mailbox, (from..count.min(from + AT_ONCE)).map(|number| nth(corpus, number)))?;
+    }
+    Ok(())
 }
 
 /// Fills the large mailbox; the octets that each message takes on disk.
@@ -97,9 +103,7 @@ fn fill(subject: &Subject, corpus: &Corpus, count: usize) -> Result<f64> {
     flush_all();
     let before = allocated(subject);
     println!("bench: filling a mailbox of {count} messages on {}", subject.name);
-    for number in 0..count {
-        imap.append(LARGE, "", nth(corpus, number))?;
-    }
+    append_all(&mut imap, LARGE, corpus, count)?;
     std::thread::sleep(Duration::from_secs(2));
     flush_all();
     Ok((allocated(subject).saturating_sub(before)) as f64 / count as f64)
@@ -129,7 +133,8 @@ fn fetch(subject: &Subject, corpus: &Corpus, items: &str, rounds: usize, count: 
                 bail!("FETCH ({items}) gave {seen} responses of {count} and {octets} octets of {due}");
             }
         }
-        Ok(((rounds * count) as f64, begun.elapsed().as_secs_f64()))
+        let amount = if bodies { due as f64 / 1e6 } else { count as f64 };
+        Ok((rounds as f64 * amount, begun.elapsed().as_secs_f64()))
     })
 }
 

@@ -14,6 +14,9 @@ pub struct Subject {
     pub name: &'static str,
     pub smtp: u16,
     pub imap: u16,
+    pub pop3: u16,
+    /// IMAP under TLS, and the certificate.
+    pub imaps: Option<(u16, PathBuf)>,
     /// Its first processes; their descendants count as well.
     pub pids: Vec<u32>,
     /// Where it keeps mail.
@@ -38,8 +41,22 @@ pub struct Row {
     pub goal: Goal,
     /// For each subject, its runs.
     pub runs: Vec<(&'static str, Vec<Run>)>,
-    /// For each subject, one number that is no rate: octets on disk.
-    pub octets_each: Vec<(&'static str, f64)>,
+    /// One number for each subject, in place of runs.
+    pub figure: Option<Figure>,
+}
+
+impl Row {
+    pub fn figure(name: &str, figure: Figure) -> Row {
+        Row { name: name.to_owned(), goal: Goal::default(), runs: Vec::new(), figure: Some(figure) }
+    }
+}
+
+/// A number that is no rate: the less, the better, unless it has no unit.
+pub struct Figure {
+    pub unit: &'static str,
+    /// What ours should not exceed.
+    pub most: Option<f64>,
+    pub values: Vec<(&'static str, f64)>,
 }
 
 /// What the ratios should be at least (rate) and at most (cost, memory).
@@ -88,7 +105,7 @@ pub fn side_by_side(
         name: name.to_owned(),
         goal,
         runs: subjects.iter().map(|subject| (subject.name, Vec::new())).collect(),
-        octets_each: Vec::new(),
+        figure: None,
     };
     for _ in 0..runs {
         for (subject, (_, list)) in subjects.iter().zip(&mut row.runs) {

@@ -5,10 +5,13 @@
 mod corpus;
 mod delivery;
 mod mailbox;
-mod measure;
+mod many;
+pub mod measure;
 pub mod peers;
+mod pop3;
 mod quiet;
 mod report;
+mod session;
 pub mod yubin;
 
 use anyhow::{Result, bail};
@@ -28,9 +31,15 @@ pub struct Options {
     /// How many messages the large mailbox has
     #[arg(long, default_value_t = 10_000)]
     mailbox: usize,
+    /// How many messages the huge mailbox has
+    #[arg(long, default_value_t = 100_000)]
+    huge: usize,
     /// Only our server, for finding where time goes
     #[arg(long)]
     alone: bool,
+    /// Measures this binary instead of building one
+    #[arg(long)]
+    binary: Option<std::path::PathBuf>,
     /// Does not write docs/benchmarks.md
     #[arg(long)]
     dry: bool,
@@ -56,7 +65,10 @@ pub fn run(options: &Options) -> Result<()> {
     if options.runs == 0 {
         bail!("a median needs at least one run");
     }
-    let binary = workspace::build_server(true)?;
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => workspace::build_server(true)?,
+    };
     let dir = workspace::scratch("bench")?;
     let quiet = quiet::judge(&dir)?;
     println!("bench: {}", quiet.words);
@@ -69,19 +81,22 @@ pub fn run(options: &Options) -> Result<()> {
         clients::ensure(true)?;
         Some(peers::Peers::start(&dir.join("peers"))?)
     };
-    let mut subjects = vec![ours.subject()];
-    subjects.extend(theirs.iter().map(peers::Peers::subject));
-
+    let mut servers = Servers { ours, theirs };
+    let subjects = servers.subjects();
     let mut rows = Vec::new();
     if options.what != What::Imap {
         rows.extend(delivery::rows(&subjects, &corpus, options.runs)?);
     }
     if options.what != What::Delivery {
         rows.extend(mailbox::rows(&subjects, &corpus, options.runs, options.mailbox)?);
+        rows.extend(many::rows(&subjects, options.runs, options.mailbox)?);
+        rows.extend(pop3::rows(&subjects, &corpus, options.runs)?);
+        rows.extend(many::huge_rows(&subjects, &corpus, options.runs, options.huge)?);
+        rows.extend(session::rows(&mut servers, &corpus, options.runs, options.mailbox, options.huge)?);
     }
     drop(subjects);
-    ours.stop()?;
-    if let Some(theirs) = theirs {
+    servers.ours.stop()?;
+    if let Some(theirs) = servers.theirs {
         theirs.stop()?;
     }
     let page = report::page(&rows, &quiet, options)?;
@@ -93,6 +108,20 @@ pub fn run(options: &Options) -> Result<()> {
         println!("bench: wrote docs/benchmarks.md");
     }
     Ok(())
+}
+
+/// Who is measured.
+pub struct Servers {
+    pub ours: yubin::Yubin,
+    pub theirs: Option<peers::Peers>,
+}
+
+impl Servers {
+    pub fn subjects(&self) -> Vec<measure::Subject> {
+        let mut subjects = vec![self.ours.subject()];
+        subjects.extend(self.theirs.iter().map(peers::Peers::subject));
+        subjects
+    }
 }
 
 /// The domain, the accounts and the password that both subjects are given.

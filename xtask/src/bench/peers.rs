@@ -16,6 +16,7 @@ pub struct Peers {
     dir: PathBuf,
     smtp: u16,
     imap: u16,
+    pop3: u16,
     postfix: u32,
     dovecot: u32,
 }
@@ -31,10 +32,10 @@ impl Peers {
             std::process::id(),
             dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
         ));
-        let (smtp, imap, lmtp) = (free_port()?, free_port()?, free_port()?);
+        let (smtp, imap, lmtp, pop3) = (free_port()?, free_port()?, free_port()?, free_port()?);
         // Owned from here on: whatever fails, what was started is stopped.
-        let mut peers = Peers { dir, smtp, imap, postfix: 0, dovecot: 0 };
-        peers.dovecot = start_dovecot(&peers.dir.join("dovecot"), imap, lmtp, MailFormat::Maildir)?;
+        let mut peers = Peers { dir, smtp, imap, pop3, postfix: 0, dovecot: 0 };
+        peers.dovecot = start_dovecot(&peers.dir.join("dovecot"), imap, lmtp, pop3, MailFormat::Maildir)?;
         peers.postfix = start_postfix(&peers.dir.join("postfix"), smtp, lmtp)?;
         Ok(peers)
     }
@@ -45,6 +46,8 @@ impl Peers {
             name: "Postfix + Dovecot",
             smtp: self.smtp,
             imap: self.imap,
+            pop3: self.pop3,
+            imaps: None,
             pids: vec![self.postfix, self.dovecot],
             data,
         }
@@ -83,9 +86,9 @@ impl Dovecot {
             bail!("Dovecot starts as root only");
         }
         let dir = std::env::temp_dir().join(format!("yubin-dovecot-{}", std::process::id()));
-        let (imap, lmtp) = (free_port()?, free_port()?);
+        let (imap, lmtp, pop3) = (free_port()?, free_port()?, free_port()?);
         let mut dovecot = Dovecot { dir, pid: 0, imap };
-        dovecot.pid = start_dovecot(&dovecot.dir, imap, lmtp, format)?;
+        dovecot.pid = start_dovecot(&dovecot.dir, imap, lmtp, pop3, format)?;
         Ok(dovecot)
     }
 }
@@ -108,7 +111,7 @@ fn end(pid: u32) {
     }
 }
 
-fn start_dovecot(dir: &Path, imap: u16, lmtp: u16, format: MailFormat) -> Result<u32> {
+fn start_dovecot(dir: &Path, imap: u16, lmtp: u16, pop3: u16, format: MailFormat) -> Result<u32> {
     for name in ["etc", "run", "state", "mail"] {
         std::fs::create_dir_all(dir.join(name))?;
     }
@@ -124,7 +127,7 @@ fn start_dovecot(dir: &Path, imap: u16, lmtp: u16, format: MailFormat) -> Result
     };
     let configuration = format!(
         "base_dir = {d}/run\nstate_dir = {d}/state\ninstance_name = bench\nlog_path = {d}/dovecot.log\n\
-protocols = imap lmtp\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nauth_mechanisms = plain login\n\
+protocols = imap lmtp pop3\nlisten = 127.0.0.1\nssl = no\ndisable_plaintext_auth = no\nauth_mechanisms = plain login\n\
 mail_uid = {user}\nmail_gid = nogroup\nfirst_valid_uid = 1\nfirst_valid_gid = 1\nmail_home = {d}/mail/%u\nmail_location = {location}\n\
 mail_fsync = optimized\nmail_max_userip_connections = 0\n\
 namespace inbox {{\n  inbox = yes\n  separator = /\n}}\n\
@@ -132,6 +135,7 @@ passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN username_format=%u {d}/
 userdb {{\n  driver = passwd-file\n  args = username_format=%u {d}/etc/users\n}}\n\
 default_process_limit = 2000\ndefault_client_limit = 20000\n\
 service imap-login {{\n  service_count = 0\n  process_min_avail = 2\n  inet_listener imap {{\n    port = {imap}\n  }}\n  inet_listener imaps {{\n    port = 0\n  }}\n}}\n\
+service pop3-login {{\n  service_count = 0\n  inet_listener pop3 {{\n    port = {pop3}\n  }}\n  inet_listener pop3s {{\n    port = 0\n  }}\n}}\n\
 service lmtp {{\n  process_min_avail = 2\n  inet_listener lmtp {{\n    port = {lmtp}\n  }}\n}}\n\
 service imap {{\n  process_limit = 4000\n}}\nservice stats {{\n  client_limit = 10000\n}}\n\
 protocol lmtp {{\n  postmaster_address = postmaster@{DOMAIN}\n  auth_username_format = %Lu\n}}\n\

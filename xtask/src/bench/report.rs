@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Options;
-use super::measure::{Row, Run, median};
+use super::measure::{Figure, Row, Run, median};
 use super::quiet::Quiet;
 use crate::workspace::root;
 
@@ -16,14 +16,17 @@ pub fn table(rows: &[Row]) -> String {
          |---|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|\n",
     );
     for row in rows {
-        if row.runs.is_empty() {
-            let mut each = row.octets_each.iter().map(|(_, octets)| *octets);
+        if let Some(figure) = &row.figure {
+            let mut each = figure.values.iter().map(|(_, value)| *value);
             let (ours, theirs) = (each.next().unwrap_or(0.0), each.next());
+            let shown = |value: f64| format!("{} {}", round(value), figure.unit).trim_end().to_owned();
             text.push_str(&format!(
-                "| {} | {ours:.0} | {} | {} | | | | | | | |\n",
+                "| {} | {} | {} | {} | {} | | | | | | |\n",
                 row.name,
-                theirs.map_or(String::new(), |octets| format!("{octets:.0}")),
-                theirs.map_or(String::new(), |octets| ratio(ours, octets)),
+                shown(ours),
+                theirs.map_or(String::new(), shown),
+                theirs.map_or(String::new(), |theirs| ratio(ours, theirs)),
+                figure.most.map_or(String::new(), |most| format!("≤ {}", shown(most))),
             ));
             continue;
         }
@@ -31,7 +34,10 @@ pub fn table(rows: &[Row]) -> String {
             |at: usize, of: fn(&Run) -> f64| row.runs.get(at).map(|(_, runs)| median(runs.iter().map(of)));
         let mut cells = vec![row.name.clone()];
         for (of, shown) in [
-            ((|run| run.rate) as fn(&Run) -> f64, (|value| format!("{value:.0}/s")) as fn(f64) -> String),
+            (
+                (|run| run.rate) as fn(&Run) -> f64,
+                (|value| format!("{}/s", round(value))) as fn(f64) -> String,
+            ),
             (|run| run.cpu_us, |value| format!("{value:.1} µs")),
             (|run| run.peak_octets, |value| format!("{:.0} MB", value / 1e6)),
         ] {
@@ -46,6 +52,11 @@ pub fn table(rows: &[Row]) -> String {
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     text
+}
+
+/// Small numbers with what stands after the point.
+fn round(value: f64) -> String {
+    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
 fn ratio(ours: f64, theirs: f64) -> String {
@@ -71,6 +82,11 @@ fn goal(row: &Row) -> String {
 fn short_of(rows: &[Row]) -> Vec<String> {
     let mut lines = Vec::new();
     for row in rows {
+        if let Some(Figure { unit, most: Some(most), values }) = &row.figure
+            && let Some((_, ours)) = values.first().filter(|(_, ours)| ours > most)
+        {
+            lines.push(format!("- {}: {} {unit}, wanted {} {unit}", row.name, round(*ours), round(*most)));
+        }
         let [(_, ours), (_, theirs)] = row.runs.as_slice() else { continue };
         let against =
             |of: fn(&Run) -> f64| median(ours.iter().map(of)) / median(theirs.iter().map(of)).max(1e-9);
@@ -95,8 +111,8 @@ pub fn page(rows: &[Row], quiet: &Quiet, options: &Options) -> Result<String> {
          on the same generated mail, in turns, and checks every answer. Medians of {} runs. Delivery is measured until the last \
          message is seen in its mailbox over IMAP; every server flushes to disk before it acknowledges. CPU is the time that \
          all processes of a server spent on the processor, for one message. Memory is the most that they made \
-         for themselves; pages of files, mapped or read, are the system's and do not count. A mailbox of {} messages of 1 to 12 KiB is read.\n\n",
-        options.runs, options.mailbox
+         for themselves; pages of files, mapped or read, are the system's and do not count. Mailboxes of {} and {} messages of 1 to 12 KiB are read.\n\n",
+        options.runs, options.mailbox, options.huge
     );
     for (name, value) in machine() {
         text.push_str(&format!("- {name}: {value}\n"));
@@ -169,10 +185,14 @@ mod tests {
             name: "row".into(),
             goal: Goal { rate: Some(2.0), cpu: Some(0.5), memory: None },
             runs: vec![("a", vec![ours]), ("b", vec![theirs])],
-            octets_each: Vec::new(),
+            figure: None,
         };
         assert_eq!(short_of(&[row(run(300.0, 1.0), run(100.0, 4.0))]).len(), 0);
         assert_eq!(short_of(&[row(run(150.0, 3.0), run(100.0, 4.0))]).len(), 2);
+        let figure =
+            |ours| Row::figure("memory", Figure { unit: "KiB", most: Some(20.0), values: vec![("a", ours)] });
+        assert_eq!(short_of(&[figure(19.0)]).len(), 0);
+        assert_eq!(short_of(&[figure(21.0)]).len(), 1);
         assert!(table(&[row(run(300.0, 1.0), run(100.0, 4.0))]).contains("3.0×"));
     }
 }

@@ -15,12 +15,15 @@ pub struct Yubin {
     dir: PathBuf,
     smtp: u16,
     imap: u16,
+    imaps: u16,
+    pop3: u16,
 }
 
 impl Yubin {
     pub fn start(binary: &Path, dir: &Path) -> Result<Yubin> {
         std::fs::create_dir_all(dir)?;
-        let (smtp, imap) = (free_port()?, free_port()?);
+        let (smtp, imap, imaps, pop3) = (free_port()?, free_port()?, free_port()?, free_port()?);
+        make_certificate(dir)?;
         let configuration = dir.join("yubin.toml");
         std::fs::write(
             &configuration,
@@ -28,15 +31,18 @@ impl Yubin {
                 "[server]\nhostname = \"mx.{DOMAIN}\"\ndata = {data:?}\n\n[log]\nlevel = \"warn\"\n\n\
                  [limits]\nconnections_per_address = 5000\n\n[mail]\nplaintext_passwords = true\n\n\
                  [[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:{smtp}\"\n\n\
-                 [[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:{imap}\"\n",
+                 [[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:{imap}\"\n\n\
+                 [[listener]]\nprotocol = \"imaps\"\naddress = \"127.0.0.1:{imaps}\"\n\n\
+                 [[listener]]\nprotocol = \"pop3\"\naddress = \"127.0.0.1:{pop3}\"\n\n\
+                 [tls]\ncertificate = {certificate:?}\nkey = {key:?}\n",
                 data = dir.join("data"),
+                certificate = dir.join("certificate.pem"),
+                key = dir.join("key.pem"),
             ),
         )?;
-        let log = std::fs::File::create(dir.join("server.log"))?;
-        let mut serve = Command::new(binary);
-        serve.arg("serve").arg("--config").arg(&configuration);
-        let child = serve.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut yubin = Yubin { child, binary: binary.to_path_buf(), dir: dir.to_path_buf(), smtp, imap };
+        let child = serve(binary, dir)?;
+        let mut yubin =
+            Yubin { child, binary: binary.to_path_buf(), dir: dir.to_path_buf(), smtp, imap, imaps, pop3 };
         yubin.wait()?;
         yubin.admin(&["domain", "add", DOMAIN])?;
         for number in 0..ACCOUNTS {
@@ -47,7 +53,24 @@ impl Yubin {
 
     pub fn subject(&self) -> Subject {
         let data = vec![self.dir.join("data")];
-        Subject { name: "Yubin", smtp: self.smtp, imap: self.imap, pids: vec![self.child.id()], data }
+        Subject {
+            name: "Yubin",
+            smtp: self.smtp,
+            imap: self.imap,
+            pop3: self.pop3,
+            imaps: Some((self.imaps, self.dir.join("certificate.pem"))),
+            pids: vec![self.child.id()],
+            data,
+        }
+    }
+
+    /// Ends it and starts it again, on the same data and the same ports.
+    pub fn restart(&mut self) -> Result<()> {
+        crate::process::terminate(self.child.id())?;
+        self.child.wait()?;
+        let _ = std::fs::remove_file(self.dir.join("data/admin.sock"));
+        self.child = serve(&self.binary, &self.dir)?;
+        self.wait()
     }
 
     pub fn stop(mut self) -> Result<()> {
@@ -97,6 +120,27 @@ impl Drop for Yubin {
             let _ = self.child.wait();
         }
     }
+}
+
+fn serve(binary: &Path, dir: &Path) -> Result<Child> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("server.log"))?;
+    let mut serve = Command::new(binary);
+    serve.arg("serve").arg("--config").arg(dir.join("yubin.toml"));
+    Ok(serve.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
+}
+
+/// A certificate for this run.
+fn make_certificate(dir: &Path) -> Result<()> {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"])
+        .arg(dir.join("key.pem"))
+        .arg("-out")
+        .arg(dir.join("certificate.pem"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    crate::workspace::run(&mut openssl)
 }
 
 /// A port that nobody had a moment ago.

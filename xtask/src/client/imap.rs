@@ -113,6 +113,22 @@ impl Imap {
         self.finish(&tag, "APPEND", |_| ())
     }
 
+    /// Appends many messages at once (RFC 3502), for filling mailboxes quickly.
+    pub fn append_many<'a>(&mut self, mailbox: &str, messages: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+        if !self.has("MULTIAPPEND") || !self.has("LITERAL+") {
+            bail!("filling a mailbox needs MULTIAPPEND and LITERAL+");
+        }
+        let tag = self.next_tag();
+        let mut out = format!("{tag} APPEND \"{mailbox}\"").into_bytes();
+        for message in messages {
+            out.extend_from_slice(format!(" {{{}+}}\r\n", message.len()).as_bytes());
+            out.extend_from_slice(message);
+        }
+        out.extend_from_slice(b"\r\n");
+        self.wire.send(&out)?;
+        self.finish(&tag, "APPEND", |_| ()).map(drop)
+    }
+
     /// Selects a mailbox: how many messages there are, and UIDVALIDITY.
     pub fn select(&mut self, mailbox: &str, verb: &str) -> Result<Selected> {
         let mut selected = Selected::default();
@@ -128,6 +144,17 @@ impl Imap {
             }
         })?;
         Ok(selected)
+    }
+
+    /// Begins to wait (RFC 9051 §6.3.13).
+    pub fn idle(&mut self) -> Result<()> {
+        let tag = self.next_tag();
+        self.wire.send(format!("{tag} IDLE\r\n").as_bytes())?;
+        self.read()?;
+        if !self.response.octets.starts_with(b"+") {
+            bail!("IDLE answered with {}", self.response.shown());
+        }
+        Ok(())
     }
 
     /// How many messages a mailbox has, without selecting it.
