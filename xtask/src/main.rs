@@ -19,6 +19,7 @@ mod interop;
 mod lint;
 mod process;
 mod reference;
+mod scale;
 mod server;
 mod sim;
 mod test;
@@ -62,6 +63,8 @@ enum Command {
     CheckImap(check::Options),
     /// Fuzzes one parser
     Fuzz(fuzz::Options),
+    /// Measures how cost grows with mailboxes, messages and sessions, and writes docs/growth.md
+    Scale(scale::Options),
     /// Measures our server beside Postfix and Dovecot, and writes docs/benchmarks.md
     Bench(bench::Options),
 }
@@ -81,6 +84,7 @@ fn main() -> std::process::ExitCode {
         Command::Sim(options) => sim::run(&options),
         Command::CheckImap(options) => check::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Scale(options) => scale::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match outcome {

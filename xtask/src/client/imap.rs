@@ -53,7 +53,22 @@ pub struct Imap {
 
 impl Imap {
     pub fn login(host: &str, port: u16, security: &Security, name: &str, password: &str) -> Result<Imap> {
-        let wire = Wire::connect(host, port, security)?;
+        Imap::begin(Wire::connect(host, port, security)?, name, password)
+    }
+
+    /// Logs in from an address of our own: one address has too few ports for ten thousand connections.
+    pub fn login_from(
+        from: &str,
+        host: &str,
+        port: u16,
+        security: &Security,
+        name: &str,
+        password: &str,
+    ) -> Result<Imap> {
+        Imap::begin(Wire::connect_from(from, host, port, security)?, name, password)
+    }
+
+    fn begin(wire: Wire, name: &str, password: &str) -> Result<Imap> {
         let mut imap = Imap { wire, tag: 0, response: Response::default(), capabilities: String::new() };
         imap.read()?;
         if !imap.response.octets.starts_with(b"* OK") {
@@ -63,7 +78,8 @@ impl Imap {
         let mut capabilities = String::new();
         imap.each("CAPABILITY", |response| {
             if response.octets.starts_with(b"* CAPABILITY") {
-                capabilities = format!(" {} ", response.shown().to_ascii_uppercase());
+                let list = String::from_utf8_lossy(&response.octets).trim_end().to_ascii_uppercase();
+                capabilities = format!(" {list} ");
             }
         })?;
         imap.capabilities = capabilities;
@@ -155,6 +171,16 @@ impl Imap {
             bail!("IDLE answered with {}", self.response.shown());
         }
         Ok(())
+    }
+
+    /// Waits for a response with this word, while in IDLE. RECENT, which may follow EXISTS, is passed over.
+    pub fn hears(&mut self, word: &str) -> Result<bool> {
+        loop {
+            self.read()?;
+            if !self.response.has("RECENT") {
+                return Ok(self.response.has(word));
+            }
+        }
     }
 
     /// How many messages a mailbox has, without selecting it.

@@ -11,6 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
+const BUFFER_OCTETS: usize = 64 * 1024;
+const SMALL_BUFFER_OCTETS: usize = 1_024;
+
 /// How long an answer may take.
 const READ_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -107,6 +110,23 @@ pub struct Wire {
 impl Wire {
     pub fn connect(host: &str, port: u16, security: &Security) -> Result<Wire> {
         let tcp = TcpStream::connect((host, port)).with_context(|| format!("connect to {host}:{port}"))?;
+        Wire::begin(tcp, security, BUFFER_OCTETS)
+    }
+
+    /// Connects from an address of our own, with a small buffer: one of thousands.
+    pub fn connect_from(from: &str, host: &str, port: u16, security: &Security) -> Result<Wire> {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let address = |text: &str, port: u16| -> Result<std::net::SocketAddr> {
+            Ok(std::net::SocketAddr::new(text.parse()?, port))
+        };
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &address(from, 0)?)?;
+        connect(&socket, &address(host, port)?)
+            .with_context(|| format!("connect from {from} to {host}:{port}"))?;
+        Wire::begin(TcpStream::from(socket), security, SMALL_BUFFER_OCTETS)
+    }
+
+    fn begin(tcp: TcpStream, security: &Security, buffer_octets: usize) -> Result<Wire> {
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(READ_PATIENCE))?;
         let stream = match security {
@@ -117,7 +137,7 @@ impl Wire {
                 Stream::Tls(Box::new(rustls::StreamOwned::new(session, tcp)))
             }
         };
-        Ok(Wire { stream: BufReader::with_capacity(64 * 1024, stream) })
+        Ok(Wire { stream: BufReader::with_capacity(buffer_octets, stream) })
     }
 
     pub fn send(&mut self, octets: &[u8]) -> Result<()> {
