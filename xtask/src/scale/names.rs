@@ -37,9 +37,9 @@ pub fn measure(subject: &Subject, count: usize) -> Result<Vec<Line>> {
         ensure!(due.is_none_or(|due| told == due), "{command} told of {told} mailboxes");
         Ok(())
     };
-    timed("LIST \"\" *Box*", &mut imap, "LIST \"\" *Box*", Some(count))?;
+    timed("LIST \"\" */Box*", &mut imap, "LIST \"\" */Box*", Some(count))?;
     timed("LIST \"\" %", &mut imap, "LIST \"\" %", None)?;
-    let status = "LIST \"\" *Box* RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))";
+    let status = "LIST \"\" */Box* RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))";
     timed("LIST with STATUS of all", &mut imap, status, Some(count))?;
     timed("SELECT of one", &mut imap, &format!("SELECT Level07/Box{:05}", 7), None)?;
     imap.append("INBOX", "", b"Subject: a\r\n\r\nb\r\n")?;
