@@ -15,7 +15,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     allowed(selected.rights(), Rights::EXPUNGE)?;
     let seqs = match set {
         Some(set) => selected.view.find(set, true, &selected.saved)?,
-        None => vec![(1, selected.view.exists())],
+        None => Vec::new(),
     };
     // RFC 9738 §3.1: UID EXPUNGE is limited, EXPUNGE is not. Only messages with \Deleted count.
     let (seqs, limited) = match (set, cx.services.options.message_limit) {
@@ -29,7 +29,7 @@ pub(crate) async fn run(cx: &mut Context<'_>, set: Option<&Set>) -> Result<Reply
     };
     let selected = cx.selected()?;
     // Messages the client has not been told of are not removed, even if another session set \Deleted.
-    let uids = selected.view.uids(&seqs);
+    let uids = if set.is_some() { selected.view.uids(&seqs) } else { selected.view.up_to_last() };
     if !uids.is_empty() {
         let (account, mailbox) = (selected.access.id(), selected.id);
         let expunged = selected.access.expunge(mailbox, Some(&uids), false, cx.now).await?;

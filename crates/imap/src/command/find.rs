@@ -1,11 +1,13 @@
 //! Finds the messages of a mailbox that match search keys, some at a time: what SEARCH, SORT, THREAD and ESEARCH share.
 //! Writes nothing. RFC 9051 §6.4.4.
 
+use std::collections::VecDeque;
+
 use yubin_formats::charset::Charset;
 use yubin_store::{Access, StoreError};
 
 use crate::{
-    codec::{search::Key, write::Code},
+    codec::{search::Key, set::total, write::Code},
     limits,
     session::{
         reply::Reply,
@@ -26,9 +28,10 @@ pub(crate) struct Finder {
     access: Access,
     /// A mailbox that is not selected; none: the selected one.
     other: Option<View>,
-    /// The next sequence number to look at, and the last.
-    next: u32,
-    last: u32,
+    /// Sequence numbers still to be looked at: those that sets among the keys leave.
+    left: VecDeque<(u32, u32)>,
+    /// How many were looked at, and of how many.
+    progress: (u64, u64),
     begun: bool,
     /// Sequence numbers of what was found, ascending.
     pub(crate) found: Vec<u32>,
@@ -57,16 +60,28 @@ impl Finder {
     }
 
     fn new(plan: Plan, access: Access, other: Option<View>, last: u32) -> Self {
-        Self { plan, access, other, next: 1, last, begun: false, found: Vec::new(), highest_modseq: 0 }
+        let left = plan.candidates(last);
+        let progress = (0, total(&left));
+        Self {
+            plan,
+            access,
+            other,
+            left: left.into(),
+            progress,
+            begun: false,
+            found: Vec::new(),
+            highest_modseq: 0,
+        }
     }
 
     /// Looks at the newest messages only, where the keys allow more than one command may look at (RFC 9738 §3.1: those
     /// looked at count, not those found). The lowest UID that is looked at, if so.
     pub(super) fn limit(&mut self, cx: &Context<'_>) -> Option<Code> {
         let limit = cx.services.options.message_limit?;
-        let candidates = self.plan.candidates(self.last);
+        let candidates: Vec<_> = self.left.iter().copied().collect();
         let (seqs, lowest) = message_limit::cut(limit, &candidates, self.view(cx)?)?;
-        self.next = seqs.first().map_or(1, |(seq, _)| *seq);
+        self.progress.1 = total(&seqs);
+        self.left = seqs.into();
         Some(Code::MessageLimit(limit, Some(lowest)))
     }
 
@@ -77,11 +92,14 @@ impl Finder {
         }
         let mut bodies = 0;
         for _ in 0..limits::SEARCH_ROWS_AT_ONCE {
-            if self.next > self.last || bodies >= limits::SEARCH_BODIES_AT_ONCE {
+            if bodies >= limits::SEARCH_BODIES_AT_ONCE {
                 break;
             }
-            let seq = self.next;
-            self.next += 1;
+            let Some((seq, to)) = self.left.pop_front() else { break };
+            if seq < to {
+                self.left.push_front((seq + 1, to));
+            }
+            self.progress.0 += 1;
             let Some(view) = view_of(self.other.as_ref(), cx.user.selected.as_ref()) else { break };
             let Some((row, ghost)) = view.at(seq) else { continue };
             let row = *row;
@@ -105,7 +123,7 @@ impl Finder {
                 self.highest_modseq = self.highest_modseq.max(row.modseq.0);
             }
         }
-        Ok(self.next > self.last)
+        Ok(self.left.is_empty())
     }
 
     /// Whether so many messages must be read that it pays to ask the search index first.
@@ -115,7 +133,12 @@ impl Finder {
             let row = view.at(*seq).map(|(row, _)| row);
             row.is_some_and(|row| self.plan.look(*seq, row, &view.told().keywords) == Truth::Unknown)
         };
-        (self.next..=self.last).filter(unknown).nth(limits::SEARCH_INDEX_FROM).is_some()
+        self.left
+            .iter()
+            .flat_map(|(from, to)| *from..=*to)
+            .filter(unknown)
+            .nth(limits::SEARCH_INDEX_FROM)
+            .is_some()
     }
 
     /// The mailbox that is searched.
@@ -124,7 +147,7 @@ impl Finder {
     }
     /// How many messages were looked at, and of how many.
     pub(crate) fn progress(&self) -> (u64, u64) {
-        (u64::from(self.next - 1), u64::from(self.last))
+        self.progress
     }
 }
 

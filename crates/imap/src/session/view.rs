@@ -186,6 +186,10 @@ impl View {
             .flat_map(|&(from, to)| from..=to)
             .filter_map(|seq| self.at(seq).map(|(row, ghost)| (seq, row, ghost)))
     }
+    /// All UIDs up to that of the last message the client counts, as one range: every message there is among them was told.
+    pub(crate) fn up_to_last(&self) -> UidSet {
+        UidSet::from_ranges(Some((1, self.last_uid())).filter(|(_, last)| *last > 0))
+    }
     /// The UIDs of ranges of sequence numbers, those that are gone left out.
     pub(crate) fn uids(&self, seqs: &[(u32, u32)]) -> UidSet {
         let uids = self.rows(seqs).filter(|(.., ghost)| !ghost).map(|(_, row, _)| row.uid.0);

@@ -28,7 +28,9 @@ impl Account {
         for _ in 0..limits::COMMIT_TRIES {
             let state = self.opened(&mut writer, mailbox).await?;
             let goes = |row: &&Row| any_flags || row.flags.has(Flags::DELETED);
-            let rows = rows_in(state.pages.as_deref().unwrap_or_default(), uids).filter(goes);
+            // Once all that are marked are found, the others need no look.
+            let most = if any_flags { usize::MAX } else { state.counts.deleted as usize };
+            let rows = rows_in(state.pages.as_deref().unwrap_or_default(), uids).filter(goes).take(most);
             let (gone, docs): (Vec<_>, Vec<DocId>) = rows.map(|row| (row.uid, row.doc)).unzip();
             if gone.is_empty() {
                 return Ok(Expunged::default());
