@@ -226,12 +226,15 @@ fn fetched(nodes: &[Node]) -> Option<Fetched> {
             "MODSEQ" => found.mod_seq = Some(value.list()?.first()?.number()?),
             "RFC822.SIZE" => found.size = Some(value.number()?),
             "INTERNALDATE" => found.internal_date = Some(value.text()?),
-            "ENVELOPE" => found.token = Some(token_in(&value.list()?.last()?.text()?)?),
+            "ENVELOPE" => found.token = token_in(&value.list()?.last()?.text()?),
             "BODY[]" => {
-                let Node::Text(text) = value else { return None };
-                found.body = Some(text.clone());
+                // NIL: the message is gone.
+                found.body = match value {
+                    Node::Text(text) => Some(text.clone()),
+                    value => value.word().filter(|word| word.eq_ignore_ascii_case("NIL")).map(|_| None)?,
+                };
             }
-            _ if name.starts_with("BODY[HEADER.FIELDS") => found.token = Some(token_in(&value.text()?)?),
+            _ if name.starts_with("BODY[HEADER.FIELDS") => found.token = token_in(&value.text()?),
             _ => {}
         }
     }

@@ -394,9 +394,15 @@ impl<'a> Client<'a> {
         view.fetch(seq, told)?;
         let uid_validity = view.uid_validity;
         let uid = view.at(seq).and_then(|message| message.uid);
-        let by_uid = matches!(kind, Kind::Fetch(fetch) if fetch.uid)
-            || matches!(kind, Kind::Store(store) if store.uid);
-        ensure!(!by_uid || told.uid.is_some(), "FETCH: {seq} without UID in answer to {}", kind.name());
+        // RFC 9051 §6.4.9: what a UID command causes names the UID; news of others' flags may not (RFC 7162 §3.2.4: it must
+        // once QRESYNC is enabled).
+        let by_uid = matches!(kind, Kind::Fetch(fetch) if fetch.uid);
+        let caused = told.body.is_some() || told.token.is_some() || told.size.is_some();
+        ensure!(
+            told.uid.is_some() || !self.qresync && !(by_uid && caused),
+            "FETCH: {seq} without UID in answer to {}",
+            kind.name()
+        );
         let asked = matches!(kind, Kind::Fetch(_) | Kind::Other);
         if condstore && !asked && told.flags.is_some() {
             ensure!(

@@ -248,8 +248,12 @@ impl Client<'_> {
                     (true, false) => None,
                 };
             } else if !store.silent && done && !heard.flags_told.contains(uid) {
-                ensure!(!private, "STORE: no FETCH for UID {uid}");
-                view.owe(*uid);
+                // What is as it was need not be told (RFC 9051 §6.4.6: "normally").
+                let as_before = message.flags.is_some_and(|flags| change(flags) == flags);
+                if !as_before {
+                    ensure!(!private, "STORE: no FETCH for UID {uid}");
+                    view.owe(*uid);
+                }
             }
             if !ok && failed.is_empty() {
                 // Which of them were changed, it does not say.
