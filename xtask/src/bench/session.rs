@@ -35,8 +35,11 @@ pub fn rows(
             come_and_go(subject, count)
         })?];
     rows.extend(mixed_load(&subjects, corpus)?);
-    rows.push(waiting(&subjects, false)?);
-    rows.push(waiting(&subjects, true)?);
+    for tls in [false, true] {
+        // Memory that was used before and is free again would hide what is used now.
+        servers.ours.restart()?;
+        rows.push(waiting(&servers.subjects(), tls)?);
+    }
     rows.push(cold(servers, runs, huge)?);
     Ok(rows)
 }

@@ -399,7 +399,7 @@ impl<'a> Client<'a> {
         let by_uid = matches!(kind, Kind::Fetch(fetch) if fetch.uid);
         let caused = told.body.is_some() || told.token.is_some() || told.size.is_some();
         ensure!(
-            told.uid.is_some() || !self.qresync && !(by_uid && caused),
+            told.uid.is_some() || !(self.qresync || by_uid && caused),
             "FETCH: {seq} without UID in answer to {}",
             kind.name()
         );
