@@ -412,7 +412,7 @@ mod tests {
             Answer::Vanished { earlier: true, uids: vec![3, 4, 9] }
         );
         let Answer::Fetch { seq: 2, items } = answer(
-            "* 2 FETCH (UID 7 FLAGS (\\Seen \\Recent) MODSEQ (12) BODY[HEADER.FIELDS (X-CHECK)] {20}\r\nX-Check: 17.check\r\n\r\n)\r\n",
+            "* 2 FETCH (UID 7 FLAGS (\\Seen \\Recent) MODSEQ (12) BODY[HEADER.FIELDS (X-CHECK)] {21}\r\nX-Check: 17.check\r\n\r\n)\r\n",
         ) else {
             panic!("no FETCH")
         };
