@@ -37,6 +37,8 @@ yubin_base::limits! {
     COMMIT_TRIES: usize = 8, "attempts";
     /// octets of one commit, below the engine's own limit
     COMMIT_OCTETS: usize = 3_500_000, "octets";
+    /// messages that one commit removes; EXPUNGE of more takes several
+    EXPUNGED_AT_ONCE: usize = 300_000, "messages";
     /// operations of one commit, below the engine's own limit
     COMMIT_OPS: usize = 9_000, "operations";
     /// octets of messages that waiting deliveries put into one shared commit

@@ -8,11 +8,12 @@ use std::{
 
 use async_lock::MutexGuard;
 use yubin_base::UnixMs;
-use yubin_engine::{Batch, BlobRef, CommitError, Committed, Durability, Op, Pre};
+use yubin_engine::{Batch, BlobRef, CommitError, Committed, Durability, Key, Op, Pre, Val};
 
+use super::fold::pieces;
 use crate::{
     Account, AccountState, Change, LogEntry, MailboxId, ModSeq, Pages, StoreError, apply, limits,
-    tables::{self, chunk, head, head::Head, log, mailbox, subscription},
+    tables::{self, chunk, head, head::Head, log, mailbox, staging, subscription},
 };
 
 /// What the one writer of an account knows beside the state.
@@ -24,6 +25,8 @@ pub(crate) struct Writer {
     pub(super) recent: Vec<Arc<LogEntry>>,
     /// The chunks as stored, for mailboxes whose pages are loaded. Behind the pages by `recent`.
     pub(super) chunks: BTreeMap<MailboxId, Pages>,
+    /// What was written ahead and does not count, as stored: see `tables/staging.rs`.
+    pub(super) staged: Option<Val>,
     /// When the last change was.
     pub(super) last_at: UnixMs,
     /// The outcome of a commit is not known: what is stored must be read before anything is changed.
@@ -40,13 +43,15 @@ pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
     /// Rows that do not follow from the changes.
     pub(super) ops: Vec<Op>,
+    /// Rows that do no harm when the commit does not follow: written ahead of it when all is too much for one batch.
+    pub(super) ahead: Vec<Op>,
     /// The blobs named in `ops`.
     pub(super) blobs: Vec<BlobRef>,
 }
 
 impl Plan {
     pub(super) fn new(writer: &Writer) -> Self {
-        Self { head: writer.head, changes: Vec::new(), ops: Vec::new(), blobs: Vec::new() }
+        Self { head: writer.head, changes: Vec::new(), ops: Vec::new(), ahead: Vec::new(), blobs: Vec::new() }
     }
     /// The modseq that the plan will have.
     pub(super) fn modseq(&self) -> ModSeq {
@@ -102,14 +107,22 @@ impl Account {
         let mut ops = vec![Op::Put(head::key(self.id), head.encode())];
         self.put_mailboxes(&old, &new, &entry, &mut ops);
         self.put_subscriptions(&entry, &mut ops);
-        log::puts(self.id, &entry, &mut ops);
         ops.extend(plan.ops);
-        if !fits(&ops) {
+        let mut ahead = plan.ahead;
+        log::puts(self.id, &entry, &mut ahead);
+        if fits(ops.iter().chain(&ahead)) {
+            ops.append(&mut ahead);
+        } else if !fits(&ops) {
             return Err(StoreError::Limit("too much for one change"));
+        } else if !self.write_ahead(writer, &entry, ahead).await? {
+            self.reload(writer).await?;
+            return Ok(Outcome::Again);
         }
+        let mut pre = vec![Pre::Version(head::key(self.id), writer.head.modseq)];
+        self.settle_staging(writer, &entry, &mut pre, &mut ops);
         let batch = Batch {
             part: tables::part(self.id),
-            pre: vec![Pre::Version(head::key(self.id), writer.head.modseq)],
+            pre,
             ops,
             blobs: plan.blobs,
             idem: None,
@@ -125,6 +138,7 @@ impl Account {
             Some((committed, current)) => {
                 if current {
                     writer.in_doubt = false;
+                    writer.staged = None;
                     writer.head = head;
                     writer.last_at = now;
                     writer.recent.push(Arc::new(entry));
@@ -148,6 +162,59 @@ impl Account {
                 self.reload(writer).await?;
                 Ok(Outcome::Again)
             }
+        }
+    }
+
+    /// Writes ahead what is too much for one batch. It does not count until the commit that follows; a crash in between leaves
+    /// nothing but rows that the next commit removes. False: another writer came first.
+    async fn write_ahead(
+        &self,
+        writer: &mut Writer,
+        entry: &LogEntry,
+        ops: Vec<Op>,
+    ) -> Result<bool, StoreError> {
+        let key = staging::key(self.id);
+        let mine = staging::encode(entry.tag);
+        let begin = [log::clear(self.id, entry.modseq.0, 0), Op::Put(key.clone(), mine.clone())];
+        let ops = begin.into_iter().chain(ops).collect();
+        // Until the commit that follows, whoever comes next looks at what is stored.
+        writer.in_doubt = true;
+        for piece in pieces(ops) {
+            let batch = Batch {
+                part: tables::part(self.id),
+                pre: vec![
+                    Pre::Version(head::key(self.id), writer.head.modseq),
+                    expected(&key, writer.staged.as_ref()),
+                ],
+                ops: piece,
+                durability: Durability::Lazy,
+                ..Batch::default()
+            };
+            match self.core.engine.commit(batch).await {
+                Ok(_) => writer.staged = Some(mine.clone()),
+                Err(CommitError::Conflict(_)) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Expects that nobody else writes ahead, and removes what was written ahead and is not this entry's.
+    pub(super) fn settle_staging(
+        &self,
+        writer: &Writer,
+        entry: &LogEntry,
+        pre: &mut Vec<Pre>,
+        ops: &mut Vec<Op>,
+    ) {
+        let key = staging::key(self.id);
+        pre.push(expected(&key, writer.staged.as_ref()));
+        if let Some(staged) = &writer.staged {
+            if *staged != staging::encode(entry.tag) {
+                // Before this entry's own parts.
+                ops.insert(0, log::clear(self.id, entry.modseq.0, 0));
+            }
+            ops.push(Op::Del(key));
         }
     }
 
@@ -243,6 +310,14 @@ impl Account {
     }
 }
 
+/// The staging row is as it is known.
+fn expected(key: &Key, staged: Option<&Val>) -> Pre {
+    match staged {
+        Some(value) => Pre::Equals(key.clone(), value.clone()),
+        None => Pre::Absent(key.clone()),
+    }
+}
+
 /// Octets of an operation.
 pub(super) fn op_octets(op: &Op) -> usize {
     match op {
@@ -253,6 +328,8 @@ pub(super) fn op_octets(op: &Op) -> usize {
 }
 
 /// Whether the operations fit into one commit.
-fn fits(ops: &[Op]) -> bool {
-    ops.len() <= limits::COMMIT_OPS && ops.iter().map(op_octets).sum::<usize>() <= limits::COMMIT_OCTETS
+fn fits<'a>(ops: impl IntoIterator<Item = &'a Op>) -> bool {
+    let (count, octets) =
+        ops.into_iter().fold((0, 0), |(count, octets), op| (count + 1, octets + op_octets(op)));
+    count <= limits::COMMIT_OPS && octets <= limits::COMMIT_OCTETS
 }

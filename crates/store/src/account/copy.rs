@@ -85,13 +85,13 @@ impl Account {
         Err(CommitError::Conflict(0).into())
     }
 
-    /// Notes documents that have more than one place from now on.
+    /// Notes documents that have more than one place from now on. Noting one too many costs a look when it goes, and nothing else.
     fn share(&self, plan: &mut Plan, mut docs: Vec<DocId>) {
         docs.sort_unstable();
         docs.dedup();
         let modseq = plan.modseq().0;
         let put = |n, docs: &[DocId]| Op::Put(shared::key(self.id, modseq, n), shared::encode(docs));
-        plan.ops.extend(put_docs(&docs, put));
+        plan.ahead.extend(put_docs(&docs, put));
     }
 }
 

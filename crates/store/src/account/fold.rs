@@ -120,7 +120,7 @@ fn touched(writer: &Writer) -> BTreeMap<MailboxId, bool> {
 }
 
 /// Cut so that each piece fits into one batch.
-fn pieces(ops: Vec<Op>) -> Vec<Vec<Op>> {
+pub(super) fn pieces(ops: Vec<Op>) -> Vec<Vec<Op>> {
     let (mut out, mut piece, mut octets) = (Vec::new(), Vec::new(), 0);
     for op in ops {
         if octets >= PIECE_OCTETS || piece.len() >= PIECE_OPS {

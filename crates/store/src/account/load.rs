@@ -11,7 +11,7 @@ use crate::{
     apply::Delta,
     limits,
     store::Core,
-    tables::{self, chunk, codec::damaged, head, head::Head, log, mailbox, script, subscription},
+    tables::{self, chunk, codec::damaged, head, head::Head, log, mailbox, script, staging, subscription},
 };
 
 /// An account as its tables have it, without pages.
@@ -20,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) state: AccountState,
     /// The log from the chunks on.
     pub(crate) recent: Vec<Arc<LogEntry>>,
+    /// What was written ahead and does not count.
+    pub(crate) staged: Option<Val>,
 }
 
 /// Every pair of a range, in pieces.
@@ -56,18 +58,24 @@ pub(crate) async fn read_log(
 ) -> Result<Vec<LogEntry>, StoreError> {
     let (mut entries, mut from) = (Vec::new(), log::key(id, first, 0));
     let to = log::key(id, last.saturating_add(1), 0);
+    // Parts of an entry that is longer than one scan.
+    let mut pairs: Vec<(Key, Val)> = Vec::new();
     loop {
-        let pairs = view.scan(&from, &to, false, limits::SCAN_PAIRS).await?;
-        let cut = pairs.len() >= limits::SCAN_PAIRS;
+        let scanned = view.scan(&from, &to, false, limits::SCAN_PAIRS).await?;
+        let cut = scanned.len() >= limits::SCAN_PAIRS;
+        if let Some((key, _)) = scanned.last() {
+            from.clone_from(key);
+            from.push(0);
+        }
+        pairs.extend(scanned);
         let piece = log::entries(&pairs, cut).ok_or_else(|| damaged("the log", &from))?;
-        match piece.last() {
-            Some(entry) if cut => from = log::key(id, entry.modseq.0 + 1, 0),
-            // One entry alone is never that long.
-            None if cut => return Err(damaged("the log", &from)),
-            _ => {
-                entries.extend(piece);
-                return Ok(entries);
-            }
+        if !cut {
+            entries.extend(piece);
+            return Ok(entries);
+        }
+        if let Some(entry) = piece.last() {
+            let next = log::key(id, entry.modseq.0 + 1, 0);
+            pairs.retain(|(key, _)| *key >= next);
         }
         entries.extend(piece);
     }
@@ -103,7 +111,8 @@ pub(crate) async fn load(view: &dyn View, id: AccountId) -> Result<Option<Loaded
     if recent.len() as u64 != head.modseq - head.base {
         return Err(damaged("the log has a gap", &log::key(id, head.base + 1, 0)));
     }
-    Ok(Some(Loaded { head, state, recent: recent.into_iter().map(Arc::new).collect() }))
+    let staged = view.get(&staging::key(id)).await?;
+    Ok(Some(Loaded { head, state, recent: recent.into_iter().map(Arc::new).collect(), staged }))
 }
 
 /// A mailbox's chunks as stored.
@@ -145,13 +154,13 @@ impl Account {
     /// Opens the account from its tables; nothing when it was not made.
     pub(crate) async fn load(core: Arc<Core>, id: AccountId) -> Result<Option<Account>, StoreError> {
         let view = core.engine.view(tables::part(id)).await?;
-        let Some(Loaded { head, state, recent }) = load(&*view, id).await? else { return Ok(None) };
+        let Some(Loaded { head, state, recent, staged }) = load(&*view, id).await? else { return Ok(None) };
         drop(view);
         Ok(Some(Account::new(
             id,
             core,
             state,
-            Writer { head, last_at: last(&recent), recent, ..Writer::default() },
+            Writer { head, last_at: last(&recent), recent, staged, ..Writer::default() },
         )))
     }
 
@@ -227,6 +236,7 @@ impl Account {
         let view = self.core.engine.view(tables::part(self.id)).await?;
         let stored = self.read_head(&*view).await?;
         if stored == Some(writer.head) {
+            writer.staged = view.get(&staging::key(self.id)).await?;
             writer.in_doubt = false;
             return Ok(());
         }
@@ -237,7 +247,7 @@ impl Account {
         drop(view);
         self.prove().await?;
         let view = self.core.engine.view(tables::part(self.id)).await?;
-        let Some(Loaded { head, mut state, recent }) = load(&*view, self.id).await? else {
+        let Some(Loaded { head, mut state, recent, staged }) = load(&*view, self.id).await? else {
             self.forget(writer);
             return Err(StoreError::NoAccount);
         };
@@ -250,7 +260,8 @@ impl Account {
             Arc::make_mut(new).pages = Some(pages.into());
         }
         let last_at = last(&recent).max(writer.last_at);
-        *writer = Writer { head, recent, chunks: all_chunks, last_at, in_doubt: false, removed: false };
+        *writer =
+            Writer { head, recent, chunks: all_chunks, staged, last_at, in_doubt: false, removed: false };
         self.publish(state);
         Ok(())
     }

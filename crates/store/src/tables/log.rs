@@ -46,6 +46,11 @@ pub(crate) fn puts(account: AccountId, entry: &LogEntry, ops: &mut Vec<Op>) {
     }
 }
 
+/// The operation that removes what another attempt wrote ahead of this modseq, from a part on.
+pub(crate) fn clear(account: AccountId, modseq: u64, from: u16) -> Op {
+    Op::DelRange(key(account, modseq, from), key(account, modseq.saturating_add(1), 0))
+}
+
 /// Joins the parts of a scan of the table into entries. Nothing when one is damaged. An entry whose last parts lie behind
 /// the end of the scan is left out when `cut`, and is damage otherwise.
 pub(crate) fn entries(pairs: &[(Key, Val)], cut: bool) -> Option<Vec<LogEntry>> {

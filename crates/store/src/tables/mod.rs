@@ -17,6 +17,7 @@
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
 //! | [`index`] | `w` ... | the search index: derived, may be missing |
 //! | [`sharer`] | `y` owner | nothing |
+//! | [`staging`] | `w` | an entry of the log is being written ahead |
 //! | [`delivery`] | `z` idem | where a delivery went |
 
 pub(crate) mod chunk;
@@ -31,6 +32,7 @@ pub(crate) mod message;
 pub(crate) mod script;
 pub(crate) mod shared;
 pub(crate) mod sharer;
+pub(crate) mod staging;
 pub(crate) mod subscription;
 pub(crate) mod thread;
 

@@ -140,7 +140,8 @@ fn faults_of_one_commit_neither_lose_nor_double() {
 fn what_cannot_be_appended_is_refused() {
     let world = world();
     let staged = world.stage("text");
-    let long = NewMessage { prefix: vec![b'x'; 9000], ..message(staged.clone()) };
+    let long =
+        NewMessage { prefix: vec![b'x'; yubin_store::limits::PREFIX_OCTETS + 1], ..message(staged.clone()) };
     assert!(matches!(world.try_append("INBOX", vec![long], Quota::default()), Err(StoreError::Limit(_))));
     let keywords = |n: usize| (0..n).map(|n| Keyword::new(&format!("k{n}")).unwrap()).collect();
     let many = NewMessage { keywords: keywords(65), ..message(staged.clone()) };

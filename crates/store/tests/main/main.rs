@@ -8,6 +8,7 @@ mod support;
 mod append;
 mod embedded;
 mod flags;
+mod large;
 mod mailboxes;
 mod model;
 mod read;
