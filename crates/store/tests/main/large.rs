@@ -9,7 +9,7 @@ fn all() -> UidSet {
     UidSet::from_ranges([(1, u32::MAX)])
 }
 
-const COUNT: u32 = (1 << 17) + 50_000;
+const COUNT: u32 = (1 << 17) + 100_000;
 
 /// INBOX with that many messages, each a copy of one.
 fn filled() -> World {
@@ -20,7 +20,7 @@ fn filled() -> World {
     world.try_append("INBOX", vec![message], Quota::default()).unwrap();
     let inbox = world.mailbox("INBOX");
     for n in 0..=17 {
-        let uids = UidSet::from_ranges([(1, if n < 17 { 1 << n } else { 50_000 })]);
+        let uids = UidSet::from_ranges([(1, if n < 17 { 1 << n } else { 100_000 })]);
         run(world.ann.copy(inbox, &uids, inbox, Quota::default(), NOW)).unwrap();
     }
     world
