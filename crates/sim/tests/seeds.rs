@@ -1,4 +1,4 @@
-//! The simulation as a test: these seeds, every time. `cargo x sim --seeds N` runs more.
+//! The simulation as a test: a few seeds, every time. `cargo x test` goes on with 500, and `cargo x sim --seeds N` with as many as you like.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test that fails, panics
 
@@ -15,12 +15,12 @@ fn check(seeds: impl Iterator<Item = u64>) {
 
 #[test]
 fn even_seeds() {
-    check((0..500).step_by(2));
+    check((0..60).step_by(2));
 }
 
 #[test]
 fn odd_seeds() {
-    check((1..500).step_by(2));
+    check((1..60).step_by(2));
 }
 
 #[test]

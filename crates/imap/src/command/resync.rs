@@ -46,31 +46,41 @@ pub(super) async fn tell_vanished(
         Some(Set::Saved) => selected.saved.ranges().to_vec(),
         None => vec![(1, last)],
     };
-    let removed = match log {
-        Some(entries) => {
-            let mut removed: Vec<(u32, u32)> = Vec::new();
-            for change in entries.iter().flat_map(|entry| &entry.changes) {
-                if let Change::Expunged { mailbox, uids } = change
-                    && *mailbox == selected.id
-                {
-                    removed.extend_from_slice(uids.ranges());
-                }
+    let removed = log.map(|entries| {
+        let mut removed: Vec<(u32, u32)> = Vec::new();
+        for change in entries.iter().flat_map(|entry| &entry.changes) {
+            if let Change::Expunged { mailbox, uids } = change
+                && *mailbox == selected.id
+            {
+                removed.extend_from_slice(uids.ranges());
             }
-            both(&known, &resolve(&removed, last))
         }
-        // The log does not reach back so far: everything that is not there counts as removed (RFC 7162 §3.2.5.1 allows it),
-        // but for what lies below a message that still has the number it had.
-        None => {
-            let unmoved = matched.map_or(0, |(numbers, uids)| unmoved(&selected.view, numbers, uids));
-            both(&known, &[(unmoved.saturating_add(1), u32::MAX)])
-        }
-    };
-    // What the client still counts is told as VANISHED when its number goes, not before.
-    let gone = without(&removed, selected.view.all_uids());
+        resolve(&removed, last)
+    });
+    let gone = gone(&selected.view, &known, removed.as_deref(), matched);
     if !gone.is_empty() {
         cx.w().raw("* VANISHED (EARLIER) ").set(&gone).raw("\r\n");
     }
     Ok(())
+}
+
+/// Of the UIDs that the client knows, those that were removed. Where the log does not reach back so far (none), everything that
+/// is not there counts as removed (RFC 7162 §3.2.5.1 allows it), but for what lies below a message that still has the number it had.
+fn gone(
+    view: &View,
+    known: &[(u32, u32)],
+    removed: Option<&[(u32, u32)]>,
+    matched: Option<&(Set, Set)>,
+) -> Vec<(u32, u32)> {
+    let removed = match removed {
+        Some(removed) => both(known, removed),
+        None => {
+            let unmoved = matched.map_or(0, |(numbers, uids)| unmoved(view, numbers, uids));
+            both(known, &[(unmoved.saturating_add(1), u32::MAX)])
+        }
+    };
+    // What the client still counts is told as VANISHED when its number goes, not before.
+    without(&removed, view.all_uids())
 }
 
 /// The highest UID whose message has the sequence number that the client remembers: nothing below it was removed
@@ -81,4 +91,49 @@ fn unmoved(view: &View, numbers: &Set, uids: &Set) -> u32 {
     let pairs = each(resolve(numbers, u32::MAX)).zip(each(resolve(uids, u32::MAX)));
     let is_there = |&(seq, uid): &(u32, u32)| view.at(seq).is_some_and(|(row, _)| row.uid.0 == uid);
     pairs.take_while(is_there).last().map_or(0, |(_, uid)| uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use yubin_store::{DocId, Flags, KeywordBits, MailboxState, Page, Row, ThreadId, Uid};
+
+    use super::*;
+
+    #[test]
+    fn below_the_logs_floor_what_is_not_there_is_gone_unless_the_numbers_say_otherwise() {
+        let row = |uid: u32| Row {
+            uid: Uid(uid),
+            doc: DocId(0),
+            flags: Flags(0),
+            keywords: KeywordBits(0),
+            modseq: ModSeq(1),
+            internal_date: Default::default(),
+            save_date: Default::default(),
+            size_octets: 1,
+            thread: ThreadId(0),
+        };
+        let page = Page { rows: [1, 3, 6, 7].map(row).to_vec() };
+        let view = View::new(Arc::new(MailboxState {
+            pages: Some(Arc::from([Arc::new(page)])),
+            ..Default::default()
+        }));
+        let known = [(1, 9)];
+        let matched = |numbers: &[(u32, u32)], uids: &[(u32, u32)]| {
+            (Set::Ranges(numbers.to_vec()), Set::Ranges(uids.to_vec()))
+        };
+        assert_eq!(gone(&view, &known, Some(&[(4, 4), (20, 20)]), None), [(4, 4)]);
+        assert_eq!(gone(&view, &known, None, None), [(2, 2), (4, 5), (8, 9)]);
+        // RFC 7162 §3.2.5.2: message 2 had UID 3 already, so nothing before it was removed since.
+        let two = matched(&[(1, 2), (4, 4)], &[(1, 1), (3, 3), (9, 9)]);
+        assert_eq!(gone(&view, &known, None, Some(&two)), [(4, 5), (8, 9)]);
+        let all = matched(&[(1, 4)], &[(1, 1), (3, 3), (6, 7)]);
+        assert_eq!(gone(&view, &known, None, Some(&all)), [(8, 9)]);
+        let none = matched(&[(1, 1)], &[(2, 2)]);
+        assert_eq!(gone(&view, &known, None, Some(&none)), [(2, 2), (4, 5), (8, 9)]);
+        // Numbers without end cost no more than there are messages.
+        let endless = matched(&[(1, u32::MAX)], &[(1, u32::MAX)]);
+        assert_eq!(gone(&view, &known, None, Some(&endless)), [(2, 2), (4, 5), (8, 9)]);
+    }
 }
