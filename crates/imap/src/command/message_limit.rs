@@ -51,6 +51,17 @@ pub(super) fn tell(cx: &mut Context<'_>, reply: Reply, code: Option<Code>) -> Re
     }
 }
 
+/// SORT and THREAD say something of all the messages they look at, or nothing (RFC 9738 §3.3).
+pub(super) fn whole(limited: Option<Code>) -> Result<(), Reply> {
+    match limited {
+        Some(Code::MessageLimit(limit, _)) => {
+            let why = "that is more than one command puts in order; narrow it with UIDBEFORE or UIDAFTER";
+            Err(Reply::no(Code::MessageLimit(limit, None), why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether COPY may take so many messages. The lowest UID is that down to which it could.
 pub(super) fn check_copy(cx: &Context<'_>, seqs: &[(u32, u32)]) -> Result<(), Reply> {
     let Some(limit) = save_limit(cx.services) else { return Ok(()) };

@@ -8,7 +8,6 @@ use crate::{
         search::SearchReturn,
         set::ranges,
         sort::{Criterion, Sort},
-        write::Code,
     },
     limits,
     session::{reply::Reply, user::Context},
@@ -34,8 +33,6 @@ pub(crate) struct SortJob {
     returns: Option<SearchReturn>,
     uid: bool,
     asks_modseq: bool,
-    /// It looks at the newest messages only.
-    limited: Option<Code>,
     stage: Stage,
 }
 
@@ -52,7 +49,7 @@ pub(crate) fn run(cx: &mut Context<'_>, tag: &str, sort: Sort, uid: bool) -> Res
     let mut finder = Finder::in_selected(cx, &sort.key, charset)?;
     let asks_modseq = sort.key.asks_modseq();
     cx.user.enabled.condstore |= asks_modseq;
-    let limited = finder.limit(cx);
+    message_limit::whole(finder.limit(cx))?;
     Ok(Outcome::Job(Job::Sort(Box::new(SortJob {
         tag: tag.to_owned(),
         finder,
@@ -60,7 +57,6 @@ pub(crate) fn run(cx: &mut Context<'_>, tag: &str, sort: Sort, uid: bool) -> Res
         returns: sort.returns,
         uid,
         asks_modseq,
-        limited,
         stage: Stage::Finding,
     }))))
 }
@@ -80,7 +76,7 @@ impl SortJob {
     pub(crate) async fn step(&mut self, cx: &mut Context<'_>) -> Progress {
         match self.go_on(cx).await {
             Ok(true) => {
-                let reply = message_limit::tell(cx, Reply::ok("that is all"), self.limited.take());
+                let reply = Reply::ok("that is all");
                 Progress::Done { reply, known: Vec::new() }
             }
             Ok(false) => Progress::More,

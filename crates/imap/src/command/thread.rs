@@ -7,7 +7,7 @@ use yubin_store::StoreError;
 use crate::{
     codec::{
         sort::{Thread, Threading},
-        write::{Code, push_number},
+        write::push_number,
     },
     limits,
     session::{reply::Reply, user::Context},
@@ -29,8 +29,6 @@ pub(crate) struct ThreadJob {
     finder: Finder,
     algorithm: Threading,
     uid: bool,
-    /// It looks at the newest messages only.
-    limited: Option<Code>,
     stage: Stage,
 }
 
@@ -46,8 +44,8 @@ pub(crate) fn run(cx: &mut Context<'_>, thread: &Thread, uid: bool) -> Result<Ou
     let charset = find::charset(Some(&thread.charset))?;
     let mut finder = Finder::in_selected(cx, &thread.key, charset)?;
     cx.user.enabled.condstore |= thread.key.asks_modseq();
-    let limited = finder.limit(cx);
-    let job = ThreadJob { finder, algorithm: thread.algorithm, uid, limited, stage: Stage::Finding };
+    message_limit::whole(finder.limit(cx))?;
+    let job = ThreadJob { finder, algorithm: thread.algorithm, uid, stage: Stage::Finding };
     Ok(Outcome::Job(Job::Thread(Box::new(job))))
 }
 
@@ -66,7 +64,7 @@ impl ThreadJob {
     pub(crate) async fn step(&mut self, cx: &mut Context<'_>) -> Progress {
         match self.go_on(cx).await {
             Ok(true) => {
-                let reply = message_limit::tell(cx, Reply::ok("that is all"), self.limited.take());
+                let reply = Reply::ok("that is all");
                 Progress::Done { reply, known: Vec::new() }
             }
             Ok(false) => Progress::More,
