@@ -15,6 +15,12 @@ yubin_base::events! {
     AUTHOR_REFUSED = Info "delivery.author_refused";
     /// A message was refused because the domain in From disowns it.
     DMARC_REFUSED = Info "delivery.dmarc_refused";
+    /// An account's Sieve script could not be used or was given up; the message was kept. Names script and line.
+    RULES_FAILED = Warn "delivery.rules_failed";
+    /// A rule sent a message on to another address.
+    REDIRECTED = Info "delivery.redirected";
+    /// A rule answered a sender.
+    ANSWERED = Info "delivery.answered";
     /// A message stands in a mailbox.
     DELIVERED = Info "delivery.delivered";
     /// A delivery failed for now and will be tried again.

@@ -39,6 +39,14 @@ yubin_base::limits! {
     CONNECT_PATIENCE_S: u32 = 30, "seconds";
     /// how long QUIT and its answer may take: nothing hangs on them
     QUIT_PATIENCE_S: u32 = 5, "seconds";
+    /// the header that rules see; a longer one is cut
+    RULES_HEADER_OCTETS: u64 = 262_144, "octets";
+    /// what a rule says to the sender of a message that it refuses
+    REJECT_REASON_OCTETS: usize = 400, "octets";
+    /// the subject of an automatic answer
+    ANSWER_SUBJECT_OCTETS: usize = 400, "octets";
+    /// ids in the References of an automatic answer
+    ANSWER_REFERENCES: usize = 20, "ids";
     /// one piece of a body on its way out; the engine's frame
     BODY_PIECE_OCTETS: u64 = 262_144, "octets";
     /// connections to other servers at a time, in all

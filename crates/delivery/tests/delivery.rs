@@ -22,6 +22,9 @@ use yubin_smtp::{
 use yubin_store::{Store, StoreOptions};
 use yubin_testkit::{SimClock, SimRandom, block_on};
 
+#[path = "delivery/rules.rs"]
+mod rules;
+
 const NOW: UnixMs = UnixMs(1_790_000_000_000);
 const BODY: &[u8] = b"From: ann@example.test\r\nSubject: hello\r\n\r\nHi.\r\n";
 
@@ -134,9 +137,14 @@ impl World {
 
     /// The raw messages in an INBOX, oldest first.
     fn inbox(&self, name: &str) -> Vec<String> {
+        self.mailbox(name, "INBOX")
+    }
+
+    /// The raw messages in a mailbox, oldest first.
+    fn mailbox(&self, name: &str, mailbox: &str) -> Vec<String> {
         block_on(async {
             let account = self.store.account(self.id(name)).await.expect("account");
-            let inbox = account.mailbox_named("INBOX").expect("INBOX").id;
+            let inbox = account.mailbox_named(mailbox).expect("mailbox").id;
             let state = account.open(inbox).await.expect("open");
             let mut out = Vec::new();
             for page in state.pages.iter().flat_map(|pages| pages.iter()) {

@@ -14,6 +14,7 @@ mod mailboxes;
 mod purge;
 
 mod read;
+mod remembered;
 mod scripts;
 mod sharing;
 mod text;

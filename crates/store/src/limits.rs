@@ -9,6 +9,10 @@ yubin_base::limits! {
     MAILBOX_LEVELS: usize = 20, "levels";
     /// one account's list must stay readable at login
     MAILBOXES_PER_ACCOUNT: usize = 20_000, "mailboxes";
+    /// what rules remember: senders answered, ids seen
+    REMEMBERED_PER_ACCOUNT: usize = 5_000, "ids";
+    /// forgotten with one that is new, so that each costs little
+    FORGOTTEN_AT_ONCE: usize = 100, "ids";
     /// a user sorts mail with a handful
     SCRIPTS_PER_ACCOUNT: usize = 100, "scripts";
     /// fits into one value of the engine; about 1,500 lines

@@ -9,9 +9,9 @@ use yubin_engine::{Committed, Idem};
 use yubin_smtp::{client::Class, codec::reply::Enhanced};
 use yubin_store::{Account, Flags, MailboxState, NewMessage, SpecialUse, Staged, StoreError};
 
-use super::settle::Outcome;
+use super::{rules::Copied, settle::Outcome};
 use crate::{
-    Delivery, Findings, QueueError, Target, events, limits, queue::Loaded, receive::delivery_fields,
+    Delivery, Entry, Findings, QueueError, Target, events, limits, queue::Loaded, receive::delivery_fields,
 };
 
 impl Delivery {
@@ -60,14 +60,13 @@ impl Delivery {
     ) -> Result<(), QueueError> {
         let id = loaded.entry.id;
         let staged = Arc::new(self.0.queue.staged(&loaded.entry).await?);
-        let findings = &loaded.entry.findings.clone();
-        let sender = loaded.entry.reverse_path.clone();
+        let entry = &loaded.entry;
         let attempts: Vec<_> = numbers
             .iter()
             .filter_map(|number| Some((*number, loaded.recipients.get(*number)?.target.clone())))
-            .map(|(number, target)| self.attempt(number, target, sender.as_ref(), id, &staged, findings))
+            .map(|(number, target)| self.attempt(number, target, entry, &staged))
             .collect();
-        let results: Vec<(usize, Result<Committed, StoreError>)> =
+        let results: Vec<(usize, Result<Copied, StoreError>)> =
             stream::iter(attempts).buffer_unordered(limits::ENTRIES_AT_ONCE).collect().await;
         let outcomes: Vec<Outcome> =
             results.into_iter().map(|(number, result)| outcome(number, result)).collect();
@@ -80,14 +79,13 @@ impl Delivery {
         &self,
         number: usize,
         target: Target,
-        sender: Option<&Address>,
-        id: TraceId,
+        entry: &Entry,
         staged: &Arc<Staged>,
-        findings: &Findings,
-    ) -> (usize, Result<Committed, StoreError>) {
+    ) -> (usize, Result<Copied, StoreError>) {
         let outcome = match target {
             Target::Local { account, address } => {
-                self.append_copy(account, &address, sender, id, staged, findings).await
+                let copied = self.deliver_copy(account, &address, entry, staged).await;
+                copied.map(|copied| self.unless_forged(entry, copied))
             }
             // Those go through their destination.
             Target::Remote { .. } => Err(StoreError::Gone),
@@ -96,8 +94,20 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    /// RFC 5429 §2.1.2: a refusal is not sent to an address that may be forged; there the message ends.
+    fn unless_forged(&self, entry: &Entry, copied: Copied) -> Copied {
+        match copied {
+            Copied::Refused { reason } if !self.may_tell(entry) => {
+                Copied::Gone { words: format!("refused by a script, and the sender is not told: {reason}") }
+            }
+            copied => copied,
+        }
+    }
+}
+
 /// Where a copy goes: junk to the mailbox for it, when the account still has one; everything else to INBOX.
-fn destination(account: &Account, junk: bool) -> Option<Arc<MailboxState>> {
+pub(super) fn destination(account: &Account, junk: bool) -> Option<Arc<MailboxState>> {
     let for_junk = || {
         let state = account.state();
         let mut all = state.mailboxes.values();
@@ -107,9 +117,11 @@ fn destination(account: &Account, junk: bool) -> Option<Arc<MailboxState>> {
 }
 
 /// What an append means for the recipient.
-fn outcome(number: usize, result: Result<Committed, StoreError>) -> Outcome {
-    let (class, enhanced, words) = match &result {
-        Ok(_proof) => (Class::Delivered, Enhanced(2, 0, 0), "stands in the mailbox".to_owned()),
+fn outcome(number: usize, result: Result<Copied, StoreError>) -> Outcome {
+    let (class, enhanced, words) = match result {
+        Ok(Copied::Stored { committed: _proof, words }) => (Class::Delivered, Enhanced(2, 0, 0), words),
+        Ok(Copied::Gone { words }) => (Class::Delivered, Enhanced(2, 0, 0), words),
+        Ok(Copied::Refused { reason }) => (Class::Never, Enhanced(5, 7, 1), reason),
         Err(error @ StoreError::NoAccount) => (Class::Never, Enhanced(5, 1, 1), error.to_string()),
         Err(error @ StoreError::OverQuota) => (Class::Later, Enhanced(4, 2, 2), error.to_string()),
         Err(error) => (Class::Later, Enhanced(4, 3, 0), error.to_string()),
@@ -135,7 +147,7 @@ pub(super) fn pause_s(attempts: u32) -> u64 {
 }
 
 /// What a delivery is called: 64 random bits of the message's id, and the account.
-fn name_of(id: TraceId, account: AccountId) -> Idem {
+pub(super) fn name_of(id: TraceId, account: AccountId) -> Idem {
     (u128::from(id.0 as u64) << 64 | u128::from(account.0)).to_be_bytes()
 }
 

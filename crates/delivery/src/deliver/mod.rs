@@ -8,7 +8,10 @@ mod destination;
 mod local;
 mod remote;
 mod report;
+mod rules;
 mod settle;
+
+pub(crate) use rules::Copied;
 
 use std::future::Future;
 

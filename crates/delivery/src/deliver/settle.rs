@@ -193,7 +193,7 @@ impl Delivery {
     }
 
     /// Reports go to our own users. A stranger's address may be forged, and a report would be spam to its owner.
-    fn may_tell(&self, entry: &Entry) -> bool {
+    pub(super) fn may_tell(&self, entry: &Entry) -> bool {
         let strangers = self.0.options.sending.as_ref().is_some_and(|s| s.options.report_to_strangers);
         entry.reverse_path.is_some() && (entry.origin.account.is_some() || strangers)
     }

@@ -15,8 +15,9 @@ use yubin_smtp::{
 use yubin_store::{Staged, StoreError};
 
 use crate::{
-    Delivery, Entry, Findings, Needs, Note, Orders, Origin, QueueError, Recipient, Target, What, events,
-    limits,
+    Delivery, Entry, Findings, Needs, Note, Orders, Origin, QueueError, Recipient, Target, What,
+    deliver::Copied,
+    events, limits,
     receive::policy::{mailbox_full, refuse, unknown_user},
     tables::entry::{Body, DsnOfMessage},
 };
@@ -81,9 +82,22 @@ impl Delivery {
             return Ok(Accepted { trace_id: id, delivered: Delivered::ToEach(results) });
         }
         let plan = self.plan(envelope)?;
-        let committed = match (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty()) {
+        let only = (plan.local.iter().next(), plan.local.len(), plan.remote.is_empty());
+        let by_rules = match only {
+            (Some((account, (address, _))), 1, true) if self.has_rules(*account).await => {
+                let refusal = self.refusal_by_rules(*account, address, &entry, &staged).await;
+                if let Some(reason) = refusal.map_err(|e| store_refusal(&e))? {
+                    return Err(refuse(550, Enhanced(5, 7, 1), &reason));
+                }
+                true
+            }
+            _ => false,
+        };
+        let committed = match only {
             // A success that is to be reported goes through the queue, which makes the report with it.
-            (Some((account, (address, rcpt))), 1, true) if !rcpt.notify.is_some_and(|n| n.success) => {
+            (Some((account, (address, rcpt))), 1, true)
+                if !by_rules && !rcpt.notify.is_some_and(|n| n.success) =>
+            {
                 let sender = envelope.mail.reverse_path.as_ref();
                 let committed = self
                     .append_copy(*account, address, sender, id, &staged, &entry.findings)
@@ -188,11 +202,11 @@ impl Delivery {
         let Resolution::Local { deliveries, remote } = self.resolve(&rcpt.forward_path) else {
             return Err(unknown_user());
         };
-        let sender = envelope.mail.reverse_path.as_ref();
         for local in deliveries {
-            self.append_copy(local.account, &local.address, sender, entry.id, staged, &entry.findings)
-                .await
-                .map_err(|e| store_refusal(&e))?;
+            let copied = self.deliver_copy(local.account, &local.address, entry, staged).await;
+            if let Copied::Refused { reason } = copied.map_err(|e| store_refusal(&e))? {
+                return Err(refuse(550, Enhanced(5, 7, 1), &reason));
+            }
         }
         if remote.is_empty() {
             return Ok(());

@@ -12,6 +12,7 @@
 //! | [`message`] | `m` doc | what is kept of a message |
 //! | [`shared`] | `p` modseq part | documents that were copied once |
 //! | [`subscription`] | `s` name | nothing |
+//! | [`remembered`] | `r` hash | until when rules remember it |
 //! | [`script`] | `v` name | a Sieve script; of no name: which one runs |
 //! | [`thread`] | `t` hash | threads that know this Message-ID |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
@@ -29,6 +30,7 @@ pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod mailbox;
 pub(crate) mod message;
+pub(crate) mod remembered;
 pub(crate) mod script;
 pub(crate) mod shared;
 pub(crate) mod sharer;

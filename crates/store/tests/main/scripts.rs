@@ -96,3 +96,17 @@ fn a_change_of_nothing_takes_no_modseq() {
     activate(&world, None).unwrap();
     assert_eq!(world.ann.state().modseq, before);
 }
+
+#[test]
+fn rules_remember_for_a_while() {
+    let mut world = world();
+    let (one, two) = ([1; 16], [2; 16]);
+    run(world.ann.remember(&[(one, NOW.plus_ms(1_000))], NOW)).unwrap();
+    world.restart();
+    let remembers =
+        |world: &World, id, after_ms| run(world.ann.remembers(&id, NOW.plus_ms(after_ms))).unwrap();
+    assert!(remembers(&world, one, 999) && !remembers(&world, one, 1_000) && !remembers(&world, two, 0));
+    run(world.ann.remember(&[(two, NOW.plus_ms(9_000))], NOW.plus_ms(2_000))).unwrap();
+    assert!(!remembers(&world, one, 0), "what is over is forgotten when something new comes");
+    assert!(remembers(&world, two, 2_000));
+}
