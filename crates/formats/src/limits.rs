@@ -39,7 +39,9 @@ yubin_base::limits! {
     CHARSET_LABEL_OCTETS: usize = 64, "octets";
     /// the octets of a decoded file name that are kept
     FILE_NAME_OCTETS: usize = 1_024, "octets";
-    /// RFC 8970 §3.1: 200 is advised, 256 the most
+    /// the decoded text that a preview is made from
+    PREVIEW_TEXT_OCTETS: usize = 65_536, "octets";
+    /// RFC 8970 §3.3: 200 is advised, 256 the most
     PREVIEW_CHARACTERS: usize = 200, "characters";
     /// text without a character that stands for itself, held back by the folding for search; no writing has as much
     FOLD_HELD_OCTETS: usize = 65_536, "octets";

@@ -45,7 +45,7 @@ pub use search_text::{SearchField, SearchTextReader, search_fields};
 pub use section::{Section, SectionText};
 pub use structure::{Structure, StructurePart};
 pub use subject::{BaseSubject, base_subject, conversation_subject};
-pub use text::{TextReader, decode_text, header_text, preview};
+pub use text::{TextReader, decode_text, header_text, preview, preview_of};
 pub use transfer::{TransferDecoder, TransferEncoding};
 pub use tree::{Mail, Part, PartKind};
 
