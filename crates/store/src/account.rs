@@ -1,5 +1,6 @@
 //! One account: its state, shared by its sessions, and every change to it.
 
+mod annotations;
 mod append;
 mod commit;
 mod copy;
@@ -20,6 +21,7 @@ mod sharing;
 mod text;
 mod verify;
 
+pub(crate) use annotations::set as set_annotations;
 pub use index::{IndexStats, IndexStep};
 pub use purge::Purged;
 pub use scripts::ScriptError;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AccountState, Acl, Change, Counts, Flags, Keyword, KeywordBits, LogEntry, MailboxId, MailboxState,
-    ModSeq, Page, Row, Uid, UidSet, limits,
+    ModSeq, Page, Row, Uid, UidSet, account::set_annotations, limits,
 };
 
 /// Brings a state forward by one commit. Flags and expunges need the mailbox's pages to be loaded, for the counts.
@@ -35,6 +35,9 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
             Arc::make_mut(&mut state.names).insert(name.as_str().into(), *mailbox);
         }
         Change::Deleted { mailbox } => {
+            if state.annotations.contains_key(&Some(*mailbox)) {
+                Arc::make_mut(&mut state.annotations).remove(&Some(*mailbox));
+            }
             if let Some(gone) = state.mailboxes.remove(mailbox) {
                 unname(state, &gone.name, gone.id);
                 state.usage.octets = state.usage.octets.saturating_sub(gone.counts.octets);
@@ -62,6 +65,9 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
             };
         }
         Change::ScriptActive { name } => state.active_script = name.as_deref().map(Into::into),
+        Change::Annotated { mailbox, entries } => {
+            set_annotations(Arc::make_mut(&mut state.annotations), *mailbox, entries);
+        }
         Change::Appended { mailbox, .. }
         | Change::Flags { mailbox, .. }
         | Change::Expunged { mailbox, .. } => {
@@ -173,7 +179,8 @@ pub(crate) fn apply_rows(pages: &mut Vec<Arc<Page>>, modseq: ModSeq, change: &Ch
         | Change::Acl { .. }
         | Change::Subscribed { .. }
         | Change::Script { .. }
-        | Change::ScriptActive { .. } => {}
+        | Change::ScriptActive { .. }
+        | Change::Annotated { .. } => {}
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can happen to an account, as data. The log holds these; states follow from them.
 
+use std::sync::Arc;
+
 use yubin_base::UnixMs;
 
 use crate::{Acl, Flags, Keyword, KeywordBits, MailboxId, ModSeq, Row, SpecialUse, UidSet, UidValidity};
@@ -58,6 +60,13 @@ pub enum Change {
         /// Its name; nothing when none runs.
         name: Option<String>,
     },
+    /// Annotations were set, or without a value taken away. They are no changes of messages.
+    Annotated {
+        /// The mailbox; none is the account as a whole.
+        mailbox: Option<MailboxId>,
+        /// Names in lower case.
+        entries: Vec<(String, Option<Arc<[u8]>>)>,
+    },
     /// Messages came into a mailbox: by delivery, APPEND, COPY or MOVE.
     Appended {
         /// The mailbox.
@@ -113,7 +122,10 @@ impl Change {
             | Self::Appended { mailbox, .. }
             | Self::Flags { mailbox, .. }
             | Self::Expunged { mailbox, .. } => Some(*mailbox),
-            Self::Subscribed { .. } | Self::Script { .. } | Self::ScriptActive { .. } => None,
+            Self::Subscribed { .. }
+            | Self::Script { .. }
+            | Self::ScriptActive { .. }
+            | Self::Annotated { .. } => None,
         }
     }
 

@@ -42,6 +42,6 @@ pub use index::{IndexAnswer, Sought};
 pub use message::{Appended, NewMessage, Record, Staged};
 pub use names::{OTHER_USERS, PUBLIC, canonical as canonical_name};
 pub use stage::Stager;
-pub use state::{AccountState, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
+pub use state::{AccountState, Annotations, Counts, MailboxState, Page, Pages, Row, SpecialUse, Usage};
 pub use store::{LoadedAccounts, Quota, Store, StoreOptions};
 pub use uidset::UidSet;

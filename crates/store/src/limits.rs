@@ -27,10 +27,20 @@ yubin_base::limits! {
     SHARERS: usize = 2_000, "accounts";
     /// messages that one COPY or MOVE takes to another account, since all of them go in one commit
     COPY_ACROSS: usize = 1_000, "messages";
+    /// of one annotation; at least 1,024 by RFC 5464 §4.1
+    ANNOTATION_OCTETS: usize = 16_384, "octets";
+    /// keeps names within one key
+    ANNOTATION_NAME_OCTETS: usize = 255, "octets";
+    /// at least 10 by RFC 5464 §4.1
+    ANNOTATIONS_PER_MAILBOX: usize = 100, "entries";
+    /// all annotations of an account are kept in memory while it is open
+    ANNOTATIONS_PER_ACCOUNT_OCTETS: usize = 1_048_576, "octets";
     /// rows that are copied when one of them changes
     PAGE_ROWS: usize = 256, "messages";
     /// trace fields of one copy, authentication results and signatures, put before the content
     PREFIX_OCTETS: usize = 8_192, "octets";
+    /// the front of a message that is kept while it is taken in, for the preview
+    PREVIEW_FRONT_OCTETS: usize = 65_536, "octets";
     /// what is kept of a message within its value; more of it goes into a blob of its own
     RECORD_OCTETS: usize = 60_000, "octets";
     /// commits that are replayed when an account is opened

@@ -35,6 +35,8 @@ pub struct Staged {
     pub delivered_to: Vec<String>,
     /// Whether a line end is not CRLF, or the last line has none: then the message has more octets where CRLF is a must (POP3).
     pub line_ends: bool,
+    /// The first words of its text (RFC 8970). Set on staging; none when the text lies too far behind, or an older build staged it.
+    pub preview: Option<String>,
 }
 
 /// One message to append.

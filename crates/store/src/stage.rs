@@ -11,6 +11,8 @@ pub struct Stager {
     blob: Box<dyn BlobWriter>,
     parser: Parser,
     line_ends: LineEnds,
+    /// The first octets, for the preview.
+    front: Vec<u8>,
     octets: u64,
     octets_max: u64,
     /// A message that failed once is not finished.
@@ -20,7 +22,15 @@ pub struct Stager {
 impl Stager {
     pub(crate) fn new(blob: Box<dyn BlobWriter>, octets_max: u64) -> Self {
         let parser = Parser::new();
-        Self { blob, parser, line_ends: LineEnds::default(), octets: 0, octets_max, failed: None }
+        Self {
+            blob,
+            parser,
+            line_ends: LineEnds::default(),
+            front: Vec::new(),
+            octets: 0,
+            octets_max,
+            failed: None,
+        }
     }
 
     /// Takes the next octets.
@@ -42,6 +52,8 @@ impl Stager {
         }
         self.blob.write(octets).map_err(|error: BlobError| StoreError::from(error))?;
         self.parser.push(octets);
+        let room = limits::PREVIEW_FRONT_OCTETS.saturating_sub(self.front.len()).min(octets.len());
+        self.front.extend_from_slice(octets.get(..room).unwrap_or_default());
         self.line_ends.push(octets);
         Ok(())
     }
@@ -57,13 +69,15 @@ impl Stager {
             return Err(error);
         }
         let blob = self.blob.finish()?;
-        Ok(staged(blob, &self.parser.finish(), self.line_ends.odd()))
+        Ok(staged(blob, &self.parser.finish(), self.line_ends.odd(), &self.front))
     }
 }
 
 /// What is kept of a message that was read.
-fn staged(blob: BlobRef, mail: &Mail, line_ends: bool) -> Staged {
+fn staged(blob: BlobRef, mail: &Mail, line_ends: bool, front: &[u8]) -> Staged {
     let header = mail.header();
+    let structure = Structure::from(mail);
+    let blob_octets = blob.size_octets;
     let mut staged = Staged {
         blob,
         message_id: mail::message_id(header).and_then(id_text),
@@ -75,10 +89,11 @@ fn staged(blob: BlobRef, mail: &Mail, line_ends: bool) -> Staged {
         envelope: mail::render_envelope(&mail.root),
         body_structure: mail::render_bodystructure(&mail.root, true),
         body: mail::render_bodystructure(&mail.root, false),
-        structure: Structure::from(mail).encode(),
+        structure: structure.encode(),
         received_fields: 0,
         delivered_to: Vec::new(),
         line_ends,
+        preview: preview(&structure, blob_octets, front),
     };
     for field in mail::fields(header) {
         if field.is(b"Received") {
@@ -90,6 +105,17 @@ fn staged(blob: BlobRef, mail: &Mail, line_ends: bool) -> Staged {
         }
     }
     staged
+}
+
+/// The preview, if enough of the text is at hand to make it as it would be made from all of it.
+fn preview(structure: &Structure, octets: u64, front: &[u8]) -> Option<String> {
+    let Some(part) = structure.preview_part() else { return Some(String::new()) };
+    let body = part.body_range();
+    let index = |at: u64| usize::try_from(at.min(octets)).unwrap_or(usize::MAX).min(front.len());
+    let text = mail::preview_of(part, front.get(index(body.start)..index(body.end)).unwrap_or_default());
+    let is_whole = body.end <= front.len() as u64;
+    let is_full = text.chars().count() >= yubin_formats::limits::PREVIEW_CHARACTERS;
+    (is_whole || is_full).then_some(text)
 }
 
 /// An id as text; one too long to be an id is none.

@@ -23,7 +23,12 @@ pub struct AccountState {
     pub scripts: Arc<BTreeMap<String, usize>>,
     /// The script that runs at delivery.
     pub active_script: Option<Arc<str>>,
+    /// What clients keep with mailboxes (RFC 5464); what they keep with the account as a whole stands under none.
+    pub annotations: Arc<Annotations>,
 }
+
+/// Annotations by mailbox and name (lower case).
+pub type Annotations = BTreeMap<Option<MailboxId>, BTreeMap<String, Arc<[u8]>>>;
 
 impl AccountState {
     /// The mailbox with exactly this name, as the store spells names. Logarithmic.

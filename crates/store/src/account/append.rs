@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     AccountState, Appended, Change, DocId, Flags, Keyword, KeywordBits, MailboxId, ModSeq, NewMessage, Quota,
-    Row, StoreError, ThreadId, Uid, UidValidity, Usage, limits,
+    Row, StoreError, ThreadId, Uid, UidSet, UidValidity, Usage,
+    apply::rows_in,
+    limits,
     tables::{self, codec::damaged, delivery, delivery::Delivery, message, thread, thread::Known},
     threads::{self, Clues},
 };
@@ -24,6 +26,8 @@ type Reply = Result<Vec<Appended>, StoreError>;
 /// One call of append, waiting for a commit.
 pub(crate) struct Job {
     mailbox: MailboxId,
+    /// The message that goes in the same transaction (REPLACE).
+    replaces: Option<(MailboxId, Uid)>,
     messages: Vec<Prepared>,
     quota: Quota,
     now: UnixMs,
@@ -66,6 +70,31 @@ impl Account {
         quota: Quota,
         now: UnixMs,
     ) -> Result<Vec<Appended>, StoreError> {
+        self.append_all(mailbox, None, messages, quota, now).await
+    }
+
+    /// Appends a message to `mailbox` and removes the one it replaces, in one transaction (RFC 8508). Only what it is larger than the old one
+    /// counts against the quota. [`StoreError::Gone`] when the old one is not there any more; then nothing was appended.
+    pub async fn replace(
+        &self,
+        old: (MailboxId, Uid),
+        mailbox: MailboxId,
+        message: NewMessage,
+        quota: Quota,
+        now: UnixMs,
+    ) -> Result<Appended, StoreError> {
+        let appended = self.append_all(mailbox, Some(old), vec![message], quota, now).await?;
+        appended.into_iter().next().ok_or(StoreError::Gone)
+    }
+
+    async fn append_all(
+        &self,
+        mailbox: MailboxId,
+        replaces: Option<(MailboxId, Uid)>,
+        messages: Vec<NewMessage>,
+        quota: Quota,
+        now: UnixMs,
+    ) -> Result<Vec<Appended>, StoreError> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
@@ -74,7 +103,7 @@ impl Account {
         let octets = messages.iter().map(Prepared::octets).sum();
         let ops = messages.iter().map(|m| 2 + m.clues.ids.len()).sum();
         let (reply, mut answer) = oneshot::channel();
-        self.queue.lock().push_back(Job { mailbox, messages, quota, now, octets, ops, reply });
+        self.queue.lock().push_back(Job { mailbox, replaces, messages, quota, now, octets, ops, reply });
         loop {
             // Whoever gets the turn first commits for all who wait.
             match select(answer, pin!(self.writer.lock())).await {
@@ -140,7 +169,7 @@ impl Account {
             return all(error);
         }
         for _ in 0..limits::COMMIT_TRIES {
-            let (plan, places) = match self.plan_appends(writer, jobs).await {
+            let (plan, places) = match self.plan_appends(writer, jobs, now).await {
                 Ok(planned) => planned,
                 Err(error) => return all(error),
             };
@@ -169,9 +198,17 @@ impl Account {
     /// Works out where each message goes.
     async fn plan_appends(
         &self,
-        writer: &Writer,
+        writer: &mut Writer,
         jobs: &[Job],
+        now: UnixMs,
     ) -> Result<(Plan, Vec<Result<Vec<Place>, StoreError>>), StoreError> {
+        for (mailbox, _) in jobs.iter().filter_map(|job| job.replaces) {
+            // Its rows are needed. A mailbox that is gone, or holds none, is told of to the one who asked.
+            match self.opened(writer, mailbox).await {
+                Ok(_) | Err(StoreError::NoMailbox | StoreError::Cannot(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let known = self.look_up(jobs).await?;
         let state = self.state();
         let mut plan = Appends {
@@ -182,9 +219,10 @@ impl Account {
             targets: BTreeMap::new(),
             known,
             learned: BTreeMap::new(),
+            replaced: Vec::new(),
         };
         let places = jobs.iter().map(|job| plan.job(job)).collect();
-        Ok((plan.finish(), places))
+        Ok((plan.finish(now), places))
     }
 
     /// Deliveries and threads that these messages may be or belong to, in one read.
@@ -263,6 +301,8 @@ struct Appends<'a> {
     known: LookUp,
     /// Rows of `known.threads` that changed.
     learned: BTreeMap<u64, ()>,
+    /// Messages that go.
+    replaced: Vec<(MailboxId, Row)>,
 }
 
 /// What comes into one mailbox.
@@ -281,20 +321,37 @@ impl Appends<'_> {
         let is_new = |m: &&Prepared| m.new.idem.is_none_or(|idem| !self.known.deliveries.contains_key(&idem));
         let new: Vec<&Prepared> = job.messages.iter().filter(is_new).collect();
         if !new.is_empty() {
-            self.check(job, &new)?;
+            let replaced = job.replaces.map(|(mailbox, uid)| self.replaced(mailbox, uid)).transpose()?;
+            self.check(job, &new, replaced.map(|(_, row)| row))?;
+            self.replaced.extend(replaced);
         }
         Ok(job.messages.iter().map(|message| self.message(job, message)).collect())
     }
 
+    /// The row of a message that is to go, if it is there and does not go already.
+    fn replaced(&self, mailbox: MailboxId, uid: Uid) -> Result<(MailboxId, Row), StoreError> {
+        let pages = &selectable(self.state, mailbox)?.pages;
+        let uids = UidSet::from_uids([uid]);
+        let row = rows_in(pages.as_deref().unwrap_or_default(), &uids).next().ok_or(StoreError::Gone)?;
+        if self.replaced.iter().any(|(other, gone)| *other == mailbox && gone.uid == uid) {
+            return Err(StoreError::Gone);
+        }
+        Ok((mailbox, *row))
+    }
+
     /// Whether the mailbox and the quota take the messages. Nothing is changed before this is certain.
-    fn check(&mut self, job: &Job, new: &[&Prepared]) -> Result<(), StoreError> {
+    fn check(&mut self, job: &Job, new: &[&Prepared], replaced: Option<Row>) -> Result<(), StoreError> {
         let mailbox = selectable(self.state, job.mailbox)?;
         let octets: u64 = new.iter().map(|m| u64::from(m.size_octets)).sum();
+        let gone = replaced.map_or(0, |row| u64::from(row.size_octets));
         let usage = Usage {
-            octets: self.usage.octets.saturating_add(octets),
-            messages: self.usage.messages + new.len() as u64,
+            octets: self.usage.octets.saturating_add(octets).saturating_sub(gone),
+            messages: (self.usage.messages + new.len() as u64).saturating_sub(u64::from(replaced.is_some())),
         };
-        check_quota(usage, job.quota)?;
+        // Whoever is over the quota may still replace a message by one that is no larger.
+        if replaced.is_none() || octets > gone {
+            check_quota(usage, job.quota)?;
+        }
         let target = self.targets.entry(job.mailbox).or_insert_with(|| Target {
             uid_validity: mailbox.uid_validity,
             uid_next: mailbox.uid_next,
@@ -375,13 +432,23 @@ impl Appends<'_> {
         self.plan.ops.push(Op::Put(message::key(self.account.id, doc), row));
     }
 
-    fn finish(self) -> Plan {
+    fn finish(self, now: UnixMs) -> Plan {
         let mut plan = self.plan;
         for (mailbox, target) in self.targets {
             if !target.rows.is_empty() {
                 let keywords = target.keywords.into_iter().skip(target.keywords_before).collect();
                 plan.changes.push(Change::Appended { mailbox, keywords, rows: target.rows });
             }
+        }
+        let mut gone: BTreeMap<MailboxId, Vec<Uid>> = BTreeMap::new();
+        for (mailbox, row) in &self.replaced {
+            gone.entry(*mailbox).or_default().push(row.uid);
+        }
+        for (mailbox, uids) in gone {
+            plan.changes.push(Change::Expunged { mailbox, uids: UidSet::from_uids(uids) });
+        }
+        if !self.replaced.is_empty() {
+            self.account.let_go(&mut plan, self.replaced.iter().map(|(_, row)| row.doc).collect(), now);
         }
         for id in self.learned.keys() {
             if let Some(known) = self.known.threads.get(id) {

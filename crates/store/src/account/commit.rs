@@ -107,6 +107,7 @@ impl Account {
         let mut ops = vec![Op::Put(head::key(self.id), head.encode())];
         self.put_mailboxes(&old, &new, &entry, &mut ops);
         self.put_subscriptions(&entry, &mut ops);
+        self.put_annotations(&entry, &mut ops);
         ops.extend(plan.ops);
         let mut ahead = plan.ahead;
         log::puts(self.id, &entry, &mut ahead);

@@ -7,11 +7,14 @@ use yubin_engine::{Key, ReadError, Val, View};
 
 use super::{Account, commit::Writer, selectable};
 use crate::{
-    AccountState, LogEntry, MailboxId, MailboxState, ModSeq, Page, Pages, StoreError, apply,
+    AccountState, Annotations, LogEntry, MailboxId, MailboxState, ModSeq, Page, Pages, StoreError, apply,
     apply::Delta,
     limits,
     store::Core,
-    tables::{self, chunk, codec::damaged, head, head::Head, log, mailbox, script, staging, subscription},
+    tables::{
+        self, annotation, chunk, codec::damaged, head, head::Head, log, mailbox, script, staging,
+        subscription,
+    },
 };
 
 /// An account as its tables have it, without pages.
@@ -107,12 +110,24 @@ pub(crate) async fn load(view: &dyn View, id: AccountId) -> Result<Option<Loaded
             name => drop(Arc::make_mut(&mut state.scripts).insert(name.to_owned(), text.len())),
         }
     }
+    state.annotations = Arc::new(read_annotations(view, id).await?);
     let recent = read_log(view, id, head.base + 1, head.modseq).await?;
     if recent.len() as u64 != head.modseq - head.base {
         return Err(damaged("the log has a gap", &log::key(id, head.base + 1, 0)));
     }
     let staged = view.get(&staging::key(id)).await?;
     Ok(Some(Loaded { head, state, recent: recent.into_iter().map(Arc::new).collect(), staged }))
+}
+
+async fn read_annotations(view: &dyn View, id: AccountId) -> Result<Annotations, StoreError> {
+    let mut annotations = Annotations::new();
+    let (from, to) = annotation::range(id);
+    for (key, value) in scan_all(view, from, &to).await? {
+        let (mailbox, name, value) =
+            annotation::decode(&key, &value).ok_or_else(|| damaged("an annotation", &key))?;
+        annotations.entry(mailbox).or_default().insert(name.to_owned(), value.into());
+    }
+    Ok(annotations)
 }
 
 /// A mailbox's chunks as stored.

@@ -327,6 +327,11 @@ fn move_inbox(
     now: UnixMs,
 ) -> Result<MailboxId, StoreError> {
     let id = make(plan, name, None, false, now);
+    if let Some(entries) = state.annotations.get(&Some(inbox)) {
+        // RFC 5464 §4.1: INBOX keeps its annotations, and the new mailbox has them as well.
+        let entries = entries.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        plan.changes.push(Change::Annotated { mailbox: Some(id), entries });
+    }
     let inbox = state.mailboxes.get(&inbox).ok_or(StoreError::NoMailbox)?;
     let uids = everything();
     let rows: Vec<_> = rows_of(inbox, &uids).copied().collect();

@@ -420,6 +420,13 @@ impl Check<'_> {
         if damaged > 0 {
             self.report.problem(format!("{damaged} rows of deliveries or copies are damaged"));
         }
+        // The rows decode: else the account could not have been read.
+        let gone =
+            |mailbox: &&Option<MailboxId>| mailbox.is_some_and(|id| !self.state.mailboxes.contains_key(&id));
+        let orphans = self.state.annotations.keys().filter(gone).count();
+        if orphans > 0 {
+            self.report.problem(format!("{orphans} mailboxes that are gone still have annotations"));
+        }
         Ok(())
     }
 }

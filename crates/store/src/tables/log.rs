@@ -1,5 +1,7 @@
 //! The change log: one entry a commit, cut into parts that fit into values.
 
+use std::sync::Arc;
+
 use yubin_base::{AccountId, UnixMs};
 use yubin_engine::{Key, Op, Val};
 
@@ -23,6 +25,7 @@ const EXPUNGED: u8 = 7;
 const ACL: u8 = 8;
 const SCRIPT: u8 = 16;
 const SCRIPT_ACTIVE: u8 = 17;
+const ANNOTATED: u8 = 9;
 
 /// The key of a part. Part 0 of the next modseq is where an entry ends.
 pub(crate) fn key(account: AccountId, modseq: u64, part: u16) -> Key {
@@ -133,6 +136,16 @@ fn write_change(w: &mut Writer, change: &Change) {
             // No script has the empty name.
             w.octets(name.as_deref().unwrap_or("").as_bytes());
         }
+        Change::Annotated { mailbox, entries } => {
+            w.u8(ANNOTATED);
+            w.int(u64::from(mailbox.map_or(0, |id| id.0)));
+            w.int(entries.len() as u64);
+            for (name, value) in entries {
+                w.octets(name.as_bytes());
+                w.u8(u8::from(value.is_some()));
+                w.octets(value.as_deref().unwrap_or_default());
+            }
+        }
         Change::Appended { mailbox, keywords, rows } => {
             w.u8(APPENDED);
             w.int(u64::from(mailbox.0));
@@ -191,8 +204,21 @@ fn read_change(r: &mut Reader<'_>) -> Option<Change> {
             set: (Flags(r.int()?.try_into().ok()?), KeywordBits(r.int()?)),
         },
         EXPUNGED => Change::Expunged { mailbox, uids: read_uids(r)? },
+        ANNOTATED => {
+            let mailbox = (mailbox.0 != 0).then_some(mailbox);
+            let count = r.count()?;
+            let entries: Option<Vec<_>> = (0..count).map(|_| read_annotation(r)).collect();
+            Change::Annotated { mailbox, entries: entries? }
+        }
         _ => return None,
     })
+}
+
+fn read_annotation(r: &mut Reader<'_>) -> Option<(String, Option<Arc<[u8]>>)> {
+    let name = r.text()?.to_owned();
+    let is_set = r.u8()? != 0;
+    let value = r.octets()?;
+    Some((name, is_set.then(|| value.into())))
 }
 
 fn write_keywords(w: &mut Writer, keywords: &[Keyword]) {
@@ -318,6 +344,24 @@ mod tests {
             hex,
             "0410017301051001740000110173\
                          1100"
+        );
+        assert_eq!(decode(9, &value), Some(entry));
+    }
+
+    #[test]
+    fn annotations_stay_readable() {
+        let set = ("/a/b".to_owned(), Some(Arc::from(&b"x"[..])));
+        let changes = vec![
+            Change::Annotated { mailbox: Some(MailboxId(3)), entries: vec![set, ("/c/d".to_owned(), None)] },
+            Change::Annotated { mailbox: None, entries: vec![] },
+        ];
+        let entry = LogEntry { changes, ..entry() };
+        let value = encode(&entry);
+        let hex: String = value[18..value.len() - 4].iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "090302042f612f620101780\
+                         42f632f640000090000"
         );
         assert_eq!(decode(9, &value), Some(entry));
     }

@@ -98,7 +98,8 @@ pub(crate) struct StagedHead<'a> {
 
 impl<'a> StagedHead<'a> {
     fn read(r: &mut Reader<'a>) -> Option<Self> {
-        if r.u8()? != STAGED_V1 {
+        // Both versions begin alike.
+        if !matches!(r.u8()?, STAGED_V1 | STAGED_V2) {
             return None;
         }
         r.octets()?;
@@ -129,10 +130,13 @@ fn bare(blob: BlobRef) -> Staged {
         received_fields: 0,
         delivered_to: Vec::new(),
         line_ends: false,
+        preview: None,
     }
 }
 
+/// Without a preview.
 const STAGED_V1: u8 = 1;
+const STAGED_V2: u8 = 2;
 
 impl Staged {
     /// The byte form, versioned. Without a checksum: what holds it has one.
@@ -140,7 +144,7 @@ impl Staged {
         let blob = self.blob.encode();
         let fields = self.envelope.len() + self.body_structure.len() + self.body.len() + self.structure.len();
         let mut w = Writer::with_capacity(blob.len() + fields + 512);
-        w.u8(STAGED_V1);
+        w.u8(STAGED_V2);
         w.octets(&blob);
         write_text(&mut w, self.message_id.as_deref());
         write_texts(&mut w, &self.references);
@@ -153,13 +157,15 @@ impl Staged {
         w.int(u64::from(self.received_fields));
         write_texts(&mut w, &self.delivered_to);
         w.u8(u8::from(self.line_ends));
+        write_text(&mut w, self.preview.as_deref());
         w.bare()
     }
 
     /// Reads the byte form; nothing when it is damaged.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut r = Reader::bare(bytes);
-        if r.u8()? != STAGED_V1 {
+        let version = r.u8()?;
+        if !matches!(version, STAGED_V1 | STAGED_V2) {
             return None;
         }
         let staged = Self {
@@ -175,6 +181,7 @@ impl Staged {
             received_fields: r.int32()?,
             delivered_to: read_texts(&mut r)?,
             line_ends: r.u8()? != 0,
+            preview: if version == STAGED_V1 { None } else { read_text(&mut r)? },
         };
         r.end().map(|()| staged)
     }
@@ -225,21 +232,25 @@ mod tests {
             received_fields: 2,
             delivered_to: vec!["ann@example.test".into()],
             line_ends: true,
+            preview: Some("Hello".into()),
         }
     }
 
     #[test]
-    fn version_1_stays_readable() {
+    fn every_version_stays_readable() {
+        let v1 = "01210000000000000009070707070707070707070707070707076900636f6e74656e74010361406202036340640365406605\
+                  6c756e6368010528\
+                  4e494c290328312903283229030102030201\
+                  10616e6e406578616d706c652e7465737401";
+        let octet = |at: usize| u8::from_str_radix(&v1[at..at + 2], 16).unwrap();
+        let octets: Vec<u8> = (0..v1.len()).step_by(2).map(octet).collect();
+        assert_eq!(Staged::decode(&octets), Some(Staged { preview: None, ..staged() }));
+        // Version 2 adds the preview.
         let hex: String = staged().encode().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(
-            hex,
-            "01210000000000000009070707070707070707070707070707076900636f6e74656e74010361406202036340640365406605\
-             6c756e636801054e494c290328312903283229030102030201"
-                .replace("01054e494c29", "0105284e494c29")
-                + "10616e6e406578616d706c652e7465737401"
-        );
+        assert_eq!(hex, format!("02{}010548656c6c6f", &v1[2..]));
         assert_eq!(Staged::decode(&staged().encode()), Some(staged()));
-        let bare = Staged { message_id: None, sent_date: None, references: vec![], ..staged() };
+        let bare =
+            Staged { message_id: None, sent_date: None, references: vec![], preview: None, ..staged() };
         assert_eq!(Staged::decode(&bare.encode()), Some(bare));
     }
 
@@ -250,6 +261,7 @@ mod tests {
             assert_eq!(Staged::decode(&bytes[..len]), None);
         }
         let row = encode(ThreadId(3), b"Return-Path: <>\r\n", &bytes);
+        assert_eq!(head(&row).map(|head| head.envelope), Some(&staged().envelope[..]));
         match decode(DocId(4), &row) {
             Some(Stored::Whole(record)) => {
                 assert_eq!(record.staged, staged());

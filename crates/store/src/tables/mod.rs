@@ -10,6 +10,7 @@
 //! | [`chunk`] | `i` mailbox uid | up to 256 rows |
 //! | [`log`] | `l` modseq part | the changes of one commit |
 //! | [`message`] | `m` doc | what is kept of a message |
+//! | [`annotation`] | `n` mailbox name | what a client keeps with a mailbox |
 //! | [`shared`] | `p` modseq part | documents that were copied once |
 //! | [`subscription`] | `s` name | nothing |
 //! | [`remembered`] | `r` hash | until when rules remember it |
@@ -21,6 +22,7 @@
 //! | [`staging`] | `w` | an entry of the log is being written ahead |
 //! | [`delivery`] | `z` idem | where a delivery went |
 
+pub(crate) mod annotation;
 pub(crate) mod chunk;
 pub(crate) mod codec;
 pub(crate) mod delivery;

@@ -214,3 +214,60 @@ fn what_was_read_from_a_message_is_kept() {
     let row = world.rows("INBOX")[0];
     assert!(row.uid == done[0].uid && row.flags == Flags::LINE_ENDS);
 }
+
+#[test]
+fn a_message_is_replaced_in_one_commit_and_only_the_difference_counts() {
+    let mut world = world();
+    world.append("INBOX", "0123456789");
+    world.append("INBOX", "abcdefghij");
+    let (inbox, sent) = (world.mailbox("INBOX"), world.mailbox("Sent"));
+    let replace = |world: &World, old: u32, to, text: &str, octets| {
+        let quota = Quota { octets: Some(octets), messages: Some(2) };
+        run(world.ann.replace((inbox, Uid(old)), to, message(world.stage(text)), quota, NOW))
+    };
+    let before = world.ann.state().modseq;
+    let done = replace(&world, 1, inbox, "0123456789abc", 23).unwrap();
+    assert_eq!((done.uid, done.modseq.0), (Uid(3), before.0 + 1));
+    assert_eq!(world.ann.state().usage, Usage { octets: 23, messages: 2 });
+    assert_eq!(replace(&world, 2, inbox, "0123456789abc", 25).err(), Some(StoreError::OverQuota));
+    // What is no larger is taken even of one who has too much already.
+    replace(&world, 2, sent, "0123456789", 1).unwrap();
+    assert_eq!(replace(&world, 2, inbox, "x", 100).err(), Some(StoreError::Gone));
+    assert_eq!(replace(&world, 9, inbox, "x", 100).err(), Some(StoreError::Gone));
+    for _ in 0..2 {
+        let uids = |name: &str| world.rows(name).iter().map(|row| row.uid.0).collect::<Vec<_>>();
+        assert_eq!((uids("INBOX"), uids("Sent")), (vec![3], vec![1]));
+        assert_eq!(world.ann.state().usage, Usage { octets: 23, messages: 2 });
+        world.restart();
+    }
+}
+
+#[test]
+fn of_two_that_replace_one_message_at_once_one_fails() {
+    let world = world();
+    world.append("INBOX", "old");
+    let inbox = world.mailbox("INBOX");
+    let one = |text: &str| {
+        let (ann, staged) = (world.ann.clone(), world.stage(text));
+        Box::pin(
+            async move { ann.replace((inbox, Uid(1)), inbox, message(staged), Quota::default(), NOW).await },
+        ) as Task<'_, _>
+    };
+    let results: Vec<Result<Appended, StoreError>> = run_all(vec![one("new"), one("newer")]);
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+    assert!(results.iter().any(|r| r.as_ref().err() == Some(&StoreError::Gone)));
+    assert_eq!(world.rows("INBOX").len(), 1);
+}
+
+#[test]
+fn what_was_replaced_is_purged_in_time() {
+    let world = world();
+    let old = world.append("INBOX", "old");
+    let inbox = world.mailbox("INBOX");
+    let new = message(world.stage("new"));
+    run(world.ann.replace((inbox, Uid(1)), inbox, new, Quota::default(), NOW)).unwrap();
+    assert!(run(world.ann.record(old.doc)).is_ok());
+    let purged = run(world.ann.purge(NOW.plus_ms(1 << 40))).unwrap();
+    assert_eq!(purged.messages, 1);
+    assert_eq!(run(world.ann.record(old.doc)).err(), Some(StoreError::Gone));
+}

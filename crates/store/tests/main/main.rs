@@ -5,6 +5,7 @@
 
 mod support;
 
+mod annotations;
 mod append;
 mod embedded;
 mod flags;
