@@ -16,6 +16,12 @@ pub enum Next {
     /// Send `out`, drop all plaintext received so far, and do the TLS handshake; then [`Protocol::tls_started`] is called.
     /// Dropping the plaintext is what closes STARTTLS injection for every protocol.
     StartTls,
+    /// Send `out` as it is; from then on everything in both directions is raw DEFLATE (RFC 1951), what was received already but not
+    /// consumed included.
+    Compress,
+    /// Send `out` compressed still; from then on both directions are plain again. The peer's stream ends at the flush behind what was
+    /// consumed.
+    Uncompress,
     /// Send `out` and close.
     Close,
 }
@@ -31,6 +37,8 @@ pub enum Farewell {
     InputTooLong,
     /// Too many connections, in all or from this address. Said instead of a greeting.
     TooBusy,
+    /// What the peer sent after [`Next::Compress`] is not DEFLATE, or grows beyond all measure.
+    Inflate,
     /// Our own fault: the session panicked.
     Internal,
 }

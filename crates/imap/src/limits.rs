@@ -43,12 +43,20 @@ yubin_base::limits! {
     UID_BATCH_MESSAGES_MIN: u32 = 500, "messages";
     /// ranges of one UIDBATCHES answer
     UID_BATCHES: usize = 20_000, "ranges";
+    /// parts of all messages of one APPEND or REPLACE (CATENATE)
+    APPEND_PARTS: usize = 1_000, "parts";
+    /// of a URL that is sent as a literal
+    URL_OCTETS: usize = 4_096, "octets";
+    /// entries of one GETMETADATA or SETMETADATA
+    METADATA_ENTRIES: usize = 100, "entries";
     /// pairs of one ID
     ID_PAIRS: usize = 30, "pairs";
     /// an answer is sent when it has grown to this
     ANSWER_OCTETS: usize = 65_536, "octets";
     /// the piece in which long bodies are read and sent
     BODY_PIECE_OCTETS: usize = 262_144, "octets";
+    /// of a part that are read for a preview
+    PREVIEW_OCTETS: u64 = 65_536, "octets";
     /// records read at once
     RECORDS_AT_ONCE: usize = 64, "records";
     /// messages a search looks at before other sessions have their turn

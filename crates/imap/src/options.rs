@@ -18,6 +18,10 @@ pub struct ImapOptions {
     pub message_limit: Option<u32>,
     /// The most messages that one COPY or APPEND takes: SAVELIMIT (RFC 9738), where `message_limit` says nothing.
     pub save_limit: Option<u32>,
+    /// How to reach whoever runs the server, as a URI (RFC 5464 §3.2.1.1, `/shared/admin`).
+    pub administrator: Option<String>,
+    /// What the operator has to say (RFC 5464 §3.2.1.1, `/shared/comment`).
+    pub comment: Option<String>,
     /// What ID tells about us (RFC 2971): name and version.
     pub product: (String, String),
 }
@@ -30,6 +34,8 @@ impl Default for ImapOptions {
             message_octets_max: 50 * 1024 * 1024,
             message_limit: None,
             save_limit: None,
+            administrator: None,
+            comment: None,
             product: ("Yubin".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         }
     }

@@ -346,7 +346,8 @@ impl Protocol for Session {
             Farewell::Shutdown => Reply::SHUTDOWN.write(out),
             Farewell::InputTooLong => Reply::LINE_TOO_LONG.write(out),
             Farewell::TooBusy => Reply::TOO_BUSY.write(out),
-            Farewell::Internal => Reply::INTERNAL.write(out),
+            // POP3 has no compression of its own.
+            Farewell::Inflate | Farewell::Internal => Reply::INTERNAL.write(out),
         }
     }
 

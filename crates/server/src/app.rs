@@ -259,6 +259,8 @@ impl Running {
                 message_octets_max: config.limits.message_octets,
                 message_limit: Some(config.limits.imap_messages_per_command).filter(|limit| *limit > 0),
                 save_limit: Some(config.limits.imap_messages_per_save).filter(|limit| *limit > 0),
+                // RFC 2142 §5: this address is always there.
+                administrator: Some(format!("mailto:postmaster@{}", config.server.hostname)),
                 ..ImapOptions::default()
             },
         }

@@ -19,6 +19,8 @@ yubin_base::events! {
     SESSION_PANICKED = Error "server.session_panicked";
     /// A TLS handshake failed; the peer's fault as a rule.
     TLS_FAILED = Info "server.tls_failed";
+    /// A peer's compressed octets could not be decompressed, or grew beyond the budget. Its connection was closed.
+    INFLATE_REFUSED = Warn "server.inflate_refused";
     /// The certificate files changed and are in use now.
     CERTIFICATE_LOADED = Info "server.certificate_loaded";
     /// The certificate files changed but cannot be used; the old certificate stays. Look at the files.

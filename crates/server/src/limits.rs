@@ -15,6 +15,14 @@ yubin_base::limits! {
     INPUT_OCTETS: usize = 2_048, "octets";
     /// one read of a session that sends a message
     INPUT_OCTETS_BULK: usize = 65_536, "octets";
+    /// what a peer's compressed octets may grow to before the ratio counts: more than one message of the default size limit
+    INFLATE_OCTETS_FREE: u64 = 67_108_864, "octets";
+    /// what each compressed octet of a peer may grow to beyond that; DEFLATE reaches 1,032, mail hardly ever 20
+    INFLATE_RATIO: u64 = 100, "octets for each octet";
+    /// how hard answers are compressed: fast, and a third of text as a rule
+    DEFLATE_LEVEL: u32 = 3, "level";
+    /// a connection that is silent for this long gives back its encoder (256 KiB); the next answer begins a new one
+    DEFLATE_KEPT_S: u64 = 2, "seconds";
     /// how long a stop waits for commands under way
     STOP_S: u64 = 20, "seconds";
     /// after an accept that failed for want of descriptors

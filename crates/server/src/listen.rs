@@ -225,7 +225,8 @@ async fn one<P, F>(
     } else {
         Stream::Plain(tcp)
     };
-    let connection = Connection { stream, session: machine, tls: shared.tls, stop: shared.stop };
+    let connection =
+        Connection { stream, session: machine, tls: shared.tls, deflate: None, stop: shared.stop };
     let ended = Box::pin(connection.run()).await;
     yubin_base::event!(events::DISCONNECTED, protocol = protocol.name(), remote = %remote, why = ?ended);
 }

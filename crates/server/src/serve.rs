@@ -7,12 +7,12 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use yubin_base::{Farewell, Next, Protocol, TlsInfo};
 
-use crate::{clock, events, limits};
+use crate::{clock, deflate::Deflate, events, limits};
 
 /// A connection before and after TLS.
 pub enum Stream {
@@ -52,6 +52,8 @@ pub enum Ended {
     Shutdown,
     /// The peer sent more than a command may be.
     InputTooLong,
+    /// The peer's octets could not be decompressed.
+    Inflate,
 }
 
 /// One connection.
@@ -62,6 +64,8 @@ pub struct Connection<P> {
     pub session: P,
     /// For STARTTLS; none where TLS is not configured.
     pub tls: Option<Arc<TlsAcceptor>>,
+    /// Between the wire and the machine, once the session asked for it. Boxed: most connections have none.
+    pub deflate: Option<Box<Deflate>>,
     /// Turns true when the server stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -121,6 +125,24 @@ impl<P: Protocol> Connection<P> {
                     }
                     Next::Read
                 }
+                Next::Compress => {
+                    if let Err(ended) = self.send(&mut out).await {
+                        return ended;
+                    }
+                    // The peer's stream begins behind the command (RFC 4978 §3): what came with it already is part of it.
+                    self.deflate = Some(Box::new(Deflate::new(input.waiting().to_vec())));
+                    input.drop_all();
+                    Next::Read
+                }
+                Next::Uncompress => {
+                    if let Err(ended) = self.send(&mut out).await {
+                        return ended;
+                    }
+                    if let Some(deflate) = self.deflate.take() {
+                        input.add(&deflate.end());
+                    }
+                    Next::Read
+                }
                 Next::Close => {
                     return match self.send(&mut out).await {
                         Ok(()) => Ended::Closed,
@@ -165,7 +187,7 @@ impl<P: Protocol> Connection<P> {
             }
             self.send(out).await?;
             match self.wait(input).await? {
-                Waited::Input => hungry = false,
+                Waited::Input | Waited::Silent => hungry = false,
                 Waited::Woken => {
                     let next = self.session.woken(clock::now(), out).await;
                     if next != Next::Read {
@@ -178,19 +200,49 @@ impl<P: Protocol> Connection<P> {
     }
 
     async fn wait(&mut self, input: &mut Input) -> Result<Waited, Ended> {
-        let patience = Duration::from_secs(u64::from(self.session.patience_s()));
-        let Self { stream, session, stop, .. } = self;
+        let since = Instant::now();
+        loop {
+            if let Some(deflate) = &mut self.deflate
+                && deflate.has_more()
+            {
+                match deflate.inflate(input.space()) {
+                    Ok(0) => {}
+                    Ok(_) => return Ok(Waited::Input),
+                    Err(error) => {
+                        yubin_base::event!(events::INFLATE_REFUSED, why = ?error);
+                        return Err(self.say_farewell(Farewell::Inflate, Vec::new()).await);
+                    }
+                }
+            }
+            match (self.wait_for_octets(input, since).await?, &mut self.deflate) {
+                (Waited::Silent, Some(deflate)) => deflate.rest(),
+                (Waited::Input, Some(_)) => {}
+                (waited, _) => return Ok(waited),
+            }
+        }
+    }
+
+    /// Waits until there is something to do: octets from the wire, or a session that has something to say.
+    async fn wait_for_octets(&mut self, input: &mut Input, since: Instant) -> Result<Waited, Ended> {
+        let patience = since + Duration::from_secs(u64::from(self.session.patience_s()));
+        let Self { stream, session, stop, deflate, .. } = self;
         let Some(io) = stream.io() else { return Err(Ended::PeerGone) };
         if *stop.borrow() {
             return Err(self.say_farewell(Farewell::Shutdown, Vec::new()).await);
         }
+        let holds_encoder = deflate.as_ref().is_some_and(|d| !d.is_resting());
+        let space = match deflate {
+            Some(deflate) => deflate.space(),
+            None => input.space(),
+        };
         let waited = tokio::select! {
-            read = timeout(patience, io.read_buf(input.space())) => match read {
-                Ok(Ok(0)) | Ok(Err(_)) => Err(Ended::PeerGone),
-                Ok(Ok(_)) => Ok(Waited::Input),
-                Err(_) => Err(Ended::Timeout),
+            read = io.read_buf(space) => match read {
+                Ok(0) | Err(_) => Err(Ended::PeerGone),
+                Ok(_) => Ok(Waited::Input),
             },
             () = session.wake() => Ok(Waited::Woken),
+            () = sleep(Duration::from_secs(limits::DEFLATE_KEPT_S)), if holds_encoder => Ok(Waited::Silent),
+            () = sleep_until(patience) => Err(Ended::Timeout),
             _ = stop.changed() => Err(Ended::Shutdown),
         };
         match waited {
@@ -205,8 +257,13 @@ impl<P: Protocol> Connection<P> {
             return Ok(());
         }
         let Some(io) = self.stream.io() else { return Err(Ended::PeerGone) };
+        let mut packed = Vec::new();
+        if let Some(deflate) = &mut self.deflate {
+            deflate.deflate(out, &mut packed);
+        }
+        let octets = if self.deflate.is_some() { &packed } else { &*out };
         let write = async {
-            io.write_all(out).await?;
+            io.write_all(octets).await?;
             io.flush().await
         };
         match timeout(Duration::from_secs(limits::WRITE_S), write).await {
@@ -230,6 +287,7 @@ impl<P: Protocol> Connection<P> {
             (Ok(()), Farewell::Timeout) => Ended::Timeout,
             (Ok(()), Farewell::InputTooLong) => Ended::InputTooLong,
             (Ok(()), Farewell::Shutdown) => Ended::Shutdown,
+            (Ok(()), Farewell::Inflate) => Ended::Inflate,
             (Ok(()), Farewell::TooBusy | Farewell::Internal) => Ended::Closed,
         }
     }
@@ -263,6 +321,8 @@ impl<P: Protocol> Connection<P> {
 enum Waited {
     Input,
     Woken,
+    /// Neither, for so long that the encoder can go.
+    Silent,
 }
 
 /// Does the TLS handshake within its time limit.
@@ -318,6 +378,11 @@ impl Input {
         &mut self.buffer
     }
 
+    /// Octets that came by another way than [`Input::space`].
+    fn add(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
     fn drop_all(&mut self) {
         *self = Self::default();
     }
@@ -347,6 +412,9 @@ mod tests {
         async fn command(&mut self, input: &[u8], _: UnixMs, out: &mut Vec<u8>) -> (usize, Next) {
             let Some(end) = input.iter().position(|b| *b == b'\n') else { return (0, Next::Read) };
             let word = String::from_utf8_lossy(&input[..end]).into_owned();
+            if word.starts_with('-') {
+                return (end + 1, Next::Read);
+            }
             self.said.lock().unwrap().push(word.clone());
             let next = match word.as_str() {
                 "count" => {
@@ -355,6 +423,8 @@ mod tests {
                 }
                 "tls" => Next::StartTls,
                 "late" => Next::Delay(1),
+                "pack" => Next::Compress,
+                "plain" => Next::Uncompress,
                 "close" => Next::Close,
                 "panic" => panic!("a bug in a session"),
                 _ => Next::Read,
@@ -406,7 +476,8 @@ mod tests {
         let (certificate, _) = crate::tls::Certificate::self_signed(vec!["localhost".into()]).unwrap();
         let tls = Some(certificate.acceptor().unwrap());
         let stop = watch::Sender::new(false);
-        let connection = Connection { stream: Stream::Plain(tcp), session, tls, stop: stop.subscribe() };
+        let connection =
+            Connection { stream: Stream::Plain(tcp), session, tls, deflate: None, stop: stop.subscribe() };
         let ended = tokio::spawn(connection.run());
         Scene { client, said, knock, stop, ended }
     }
@@ -464,5 +535,95 @@ mod tests {
         scene.stop.send_replace(true);
         assert_eq!(everything(&mut scene.client).await, "bye Shutdown\n");
         assert_eq!(scene.ended.await.unwrap(), Ended::Shutdown);
+    }
+
+    /// Reads until the client's stream says `end`, decompressing.
+    async fn read_packed(client: &mut TcpStream, deflate: &mut Deflate, end: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(end.as_bytes()) {
+            if !deflate.has_more() && client.read_buf(deflate.space()).await.unwrap() == 0 {
+                break;
+            }
+            let mut piece = Vec::with_capacity(1_000);
+            deflate.inflate(&mut piece).unwrap();
+            text.extend(piece);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn after_compress_both_directions_are_deflate() {
+        let mut scene = scene(60).await;
+        let (mut here, mut packed) = (Deflate::new(Vec::new()), Vec::new());
+        // The first compressed command comes in one segment with the command before it.
+        here.deflate(b"a\ncount\nb\n", &mut packed);
+        scene.client.write_all(&[b"pack\n", &packed[..]].concat()).await.unwrap();
+        let mut start = [0; 14];
+        scene.client.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"hello\npack ok\n");
+        let text = read_packed(&mut scene.client, &mut here, "b ok\n").await;
+        assert_eq!(text, format!("a ok\ncount ok\n{}b ok\n", ".".repeat(100_000)));
+        scene.knock.notify_one();
+        assert_eq!(read_packed(&mut scene.client, &mut here, "knock\n").await, "knock\n");
+        packed.clear();
+        here.deflate(b"close\n", &mut packed);
+        scene.client.write_all(&packed).await.unwrap();
+        assert_eq!(read_packed(&mut scene.client, &mut here, "close ok\n").await, "close ok\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::Closed);
+    }
+
+    #[tokio::test]
+    async fn the_layer_ends_and_what_follows_is_plain() {
+        let mut scene = scene(60).await;
+        let (mut here, mut packed) = (Deflate::new(Vec::new()), Vec::new());
+        here.deflate(b"a\nplain\n", &mut packed);
+        // All at once: plain, compressed, plain again.
+        scene.client.write_all(&[b"pack\n", &packed[..], b"b\nclose\n"].concat()).await.unwrap();
+        let mut start = [0; 14];
+        scene.client.read_exact(&mut start).await.unwrap();
+        assert_eq!(read_packed(&mut scene.client, &mut here, "plain ok\n").await, "a ok\nplain ok\n");
+        let mut rest = here.end();
+        scene.client.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"b ok\nclose ok\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::Closed);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_sends_no_deflate_is_told_and_let_go() {
+        let mut scene = scene(60).await;
+        scene.client.write_all(b"pack\na quite plain command\n").await.unwrap();
+        let mut start = [0; 14];
+        scene.client.read_exact(&mut start).await.unwrap();
+        let text = read_packed(&mut scene.client, &mut Deflate::new(Vec::new()), "Inflate\n").await;
+        assert_eq!(text, "bye Inflate\n");
+        assert_eq!(scene.ended.await.unwrap(), Ended::Inflate);
+    }
+
+    #[tokio::test]
+    async fn a_bomb_is_told_and_let_go() {
+        let mut scene = scene(60).await;
+        scene.client.write_all(b"pack\n").await.unwrap();
+        let mut start = [0; 14];
+        scene.client.read_exact(&mut start).await.unwrap();
+        let (mut read, mut write) = scene.client.into_split();
+        let bomb = tokio::spawn(async move {
+            // Lines that are short enough, so that nothing but the budget ends it.
+            let lines = [&[b'-'; 4_000][..], b"\n"].concat().repeat(250);
+            let mut encoder = flate2::Compress::new(flate2::Compression::best(), false);
+            loop {
+                let mut packed = Vec::with_capacity(1 << 16);
+                encoder.compress_vec(&lines, &mut packed, flate2::FlushCompress::Sync).unwrap();
+                if write.write_all(&packed).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut octets = Vec::new();
+        // The connection is closed with octets of ours unread, so the end may be a reset.
+        while matches!(read.read_buf(&mut octets).await, Ok(n) if n > 0) {
+            octets.clear();
+        }
+        bomb.await.unwrap();
+        assert_eq!(scene.ended.await.unwrap(), Ended::Inflate);
     }
 }

@@ -158,18 +158,26 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `nstring / literal8`: may hold NUL.
+    pub fn nstring8(&mut self) -> Parsed<Option<Cow<'a, [u8]>>> {
+        if self.eat(b'~') { self.any_literal(true).map(Some) } else { self.nstring() }
+    }
+
     fn quoted(&mut self) -> Parsed<Cow<'a, [u8]>> {
         self.expect(b'"', "expected a quoted string")?;
         let octets = self.rest();
         let plain = octets.iter().take_while(|c| !matches!(c, b'"' | b'\\' | b'\r' | b'\n' | 0)).count();
         if octets.get(plain) == Some(&b'"') {
+            let text = octets.get(..plain).unwrap_or_default();
+            utf8(text, self.at)?;
             self.at += plain + 1;
-            return Ok(Cow::Borrowed(octets.get(..plain).unwrap_or_default()));
+            return Ok(Cow::Borrowed(text));
         }
-        let mut text = Vec::new();
+        let (mut text, start) = (Vec::new(), self.at);
         loop {
             match self.peek() {
                 Some(b'"') => {
+                    utf8(&text, start)?;
                     self.at += 1;
                     return Ok(Cow::Owned(text));
                 }
@@ -189,6 +197,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self) -> Parsed<Cow<'a, [u8]>> {
+        self.any_literal(false)
+    }
+
+    fn any_literal(&mut self, binary: bool) -> Parsed<Cow<'a, [u8]>> {
         let start = self.at;
         self.expect(b'{', "expected a literal")?;
         let octets = self.number64()?;
@@ -200,7 +212,7 @@ impl<'a> Cursor<'a> {
         self.expect(b'\n', "a literal's length must end its line")?;
         let octets = usize::try_from(octets).unwrap_or(usize::MAX);
         let Some(text) = self.rest().get(..octets) else { return self.wrong("the literal is cut short") };
-        if text.contains(&0) {
+        if !binary && text.contains(&0) {
             return Err(SyntaxError { at: start, what: "the literal holds NUL" });
         }
         self.at += octets;
@@ -228,6 +240,14 @@ impl<'a> Cursor<'a> {
             }
         }
         Ok(items)
+    }
+}
+
+/// RFC 9051 §9, RFC 9755 §3: octets of a quoted string that are no US-ASCII must be UTF-8.
+fn utf8(text: &[u8], at: usize) -> Parsed<()> {
+    match std::str::from_utf8(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(SyntaxError { at, what: "a quoted string holds UTF-8 only" }),
     }
 }
 
@@ -266,6 +286,8 @@ mod tests {
             b"{2}ab",
             b"{1}\r\n\0",
             b"\"\0\"",
+            b"\"\xe9\"",
+            b"\"\\\"\xe9\"",
             b"(",
             b"",
             b"a*",

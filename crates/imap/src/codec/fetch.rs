@@ -1,4 +1,4 @@
-//! Items of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162, RFC 8474, RFC 8514).
+//! Items of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162, RFC 8474, RFC 8514, RFC 8970).
 
 use yubin_formats::mail::{Section, SectionText};
 
@@ -20,6 +20,10 @@ pub enum Item {
     EmailId,
     ThreadId,
     SaveDate,
+    /// PREVIEW (RFC 8970): with LAZY only if it costs nothing.
+    Preview {
+        lazy: bool,
+    },
     /// `BODY[...]` and the RFC822 items, which are other spellings of it.
     Content(Content),
     /// `BINARY[...]`
@@ -48,13 +52,16 @@ pub struct Content {
     pub spelling: Spelling,
     /// Which.
     pub section: Section,
-    /// The fields of HEADER.FIELDS or, with false, HEADER.FIELDS.NOT.
-    pub fields: Option<(Vec<Vec<u8>>, bool)>,
+    /// The fields of HEADER.FIELDS or HEADER.FIELDS.NOT.
+    pub fields: Option<Fields>,
     /// Whether `\Seen` stays as it is.
     pub peek: bool,
     /// A piece of them.
     pub partial: Option<Partial>,
 }
+
+/// The names of HEADER.FIELDS or, with false, of HEADER.FIELDS.NOT.
+pub type Fields = (Vec<Vec<u8>>, bool);
 
 /// How a content item is named in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +140,7 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<Item> {
         "EMAILID" => Item::EmailId,
         "THREADID" => Item::ThreadId,
         "SAVEDATE" => Item::SaveDate,
+        "PREVIEW" => Item::Preview { lazy: lazy(cursor)? },
         "RFC822" => content(Spelling::Rfc822, SectionText::Whole, false),
         // RFC 3501 §6.4.5: equivalent to BODY.PEEK[HEADER].
         "RFC822.HEADER" => content(Spelling::Rfc822Header, SectionText::Header, true),
@@ -148,17 +156,42 @@ fn item(cursor: &mut Cursor<'_>) -> Parsed<Item> {
 }
 
 /// ```abnf
+/// preview = "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]
+/// preview-mod = "LAZY"
+/// ```
+fn lazy(cursor: &mut Cursor<'_>) -> Parsed<bool> {
+    let mut ahead = cursor.clone();
+    // Without it, what follows in parentheses are modifiers of FETCH.
+    if !ahead.eat_word(" (LAZY") {
+        return Ok(false);
+    }
+    while ahead.eat_word(" LAZY") {}
+    ahead.expect(b')', "there is no such modifier of PREVIEW")?;
+    *cursor = ahead;
+    Ok(true)
+}
+
+/// ```abnf
 /// section = "[" [section-spec] "]"
+/// ```
+fn body_section(cursor: &mut Cursor<'_>, peek: bool) -> Parsed<Item> {
+    cursor.expect(b'[', "expected [")?;
+    let whole = Section { part: Vec::new(), text: SectionText::Whole };
+    let (section, fields) = if cursor.peek() == Some(b']') { (whole, None) } else { section_spec(cursor)? };
+    cursor.expect(b']', "expected ] after the section")?;
+    let partial = partial(cursor)?;
+    Ok(Item::Content(Content { spelling: Spelling::Body, section, fields, peek, partial }))
+}
+
+/// ```abnf
 /// section-spec = section-msgtext / (section-part ["." section-text])
 /// section-msgtext = "HEADER" / "HEADER.FIELDS" [".NOT"] SP header-list / "TEXT"
 /// section-text = section-msgtext / "MIME"
 /// ```
-fn body_section(cursor: &mut Cursor<'_>, peek: bool) -> Parsed<Item> {
-    cursor.expect(b'[', "expected [")?;
+pub fn section_spec(cursor: &mut Cursor<'_>) -> Parsed<(Section, Option<Fields>)> {
     let mut section = Section { part: part_numbers(cursor)?, text: SectionText::Whole };
     let mut fields = None;
-    let word_follows = if section.part.is_empty() { cursor.peek() != Some(b']') } else { cursor.eat(b'.') };
-    if word_follows {
+    if section.part.is_empty() || cursor.eat(b'.') {
         let start = cursor.clone();
         let word = cursor.span(|c| c.is_ascii_alphabetic() || c == b'.', "expected a section")?;
         section.text = match upper(word, &mut [0; 32]) {
@@ -178,9 +211,7 @@ fn body_section(cursor: &mut Cursor<'_>, peek: bool) -> Parsed<Item> {
             _ => return start.wrong("there is no such section"),
         };
     }
-    cursor.expect(b']', "expected ] after the section")?;
-    let partial = partial(cursor)?;
-    Ok(Item::Content(Content { spelling: Spelling::Body, section, fields, peek, partial }))
+    Ok((section, fields))
 }
 
 /// Ends before the `.` that a word follows.

@@ -1,8 +1,9 @@
-//! Arguments of LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154).
+//! Arguments of LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590).
 
 use super::{
     Dialect,
     cursor::{Cursor, Parsed, is_astring_char, upper},
+    metadata::{self, Wanted},
     name,
     parse::status_items,
     request::StatusItem,
@@ -43,6 +44,7 @@ pub struct ListReturn {
     pub special_use: bool,
     pub myrights: bool,
     pub status: Option<Vec<StatusItem>>,
+    pub metadata: Option<Wanted>,
 }
 
 /// ```abnf
@@ -132,6 +134,10 @@ fn return_options(cursor: &mut Cursor<'_>, returns: &mut ListReturn) -> Parsed<(
             "SPECIAL-USE" => returns.special_use = true,
             // RFC 8440 §4.
             "MYRIGHTS" => returns.myrights = true,
+            "METADATA" => {
+                c.sp()?;
+                returns.metadata = Some(metadata::wanted(c)?);
+            }
             "STATUS" => {
                 c.sp()?;
                 returns.status = Some(status_items(c)?);

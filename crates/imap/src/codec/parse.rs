@@ -4,10 +4,10 @@ use yubin_store::{FlagOp, Flags, Keyword};
 
 use super::{
     cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
-    date, esearch, fetch, list, name, notify,
+    esearch, fetch, list, metadata, name, notify,
     request::{
-        AppendHead, Command, Dialect, FetchModifiers, FlagList, QResync, Request, SelectParameters,
-        StatusItem, StoreArguments,
+        Command, Dialect, FetchModifiers, FlagList, QResync, Request, SelectParameters, StatusItem,
+        StoreArguments,
     },
     search,
     set::{STAR, Set},
@@ -27,7 +27,7 @@ pub struct ParseError {
 }
 
 /// Reads one complete command, literals in place. APPEND is not among them: its messages are never held
-/// (see [`append_start`]).
+/// (see [`super::append`]).
 pub fn parse(input: &[u8], dialect: Dialect) -> Result<Request, ParseError> {
     let mut cursor = Cursor::new(input);
     let tag = tag(&mut cursor).map_err(|error| ParseError { tag: None, error, known: false })?;
@@ -41,7 +41,7 @@ pub fn parse(input: &[u8], dialect: Dialect) -> Result<Request, ParseError> {
 /// ```abnf
 /// tag = 1*<any ASTRING-CHAR except "+">
 /// ```
-fn tag(cursor: &mut Cursor<'_>) -> Parsed<String> {
+pub(super) fn tag(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let start = cursor.clone();
     let tag = cursor.span(|c| is_astring_char(c) && c != b'+', "expected a tag")?;
     if tag.len() > TAG_OCTETS {
@@ -69,6 +69,11 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,
+        "UNAUTHENTICATE" => Command::Unauthenticate,
+        "COMPRESS" => {
+            cursor.sp()?;
+            Command::Compress(cursor.atom()?.to_ascii_uppercase())
+        }
         "EXPUNGE" => Command::Expunge { uids: None },
         "APPEND" => return cursor.wrong("APPEND needs a mailbox and a message as a literal"),
         "ID" => id(cursor)?,
@@ -112,6 +117,8 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
             cursor.sp()?;
             Command::Esearch(esearch::esearch(cursor, dialect)?)
         }
+        "GETMETADATA" => Command::GetMetadata(metadata::get(cursor, dialect)?),
+        "SETMETADATA" => Command::SetMetadata(metadata::set(cursor, dialect)?),
         "GETQUOTA" => Command::GetQuota(argument(cursor)?),
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox(cursor, dialect)?),
         "SETQUOTA" => {
@@ -512,70 +519,6 @@ fn flag(cursor: &mut Cursor<'_>, flags: &mut FlagList) -> Parsed<()> {
         }
         None => start.wrong("the keyword is too long"),
     }
-}
-
-/// The first words of an APPEND up to a literal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AppendStart {
-    /// Not an APPEND.
-    Other,
-    /// The literal is the mailbox name, or the words before it make no sense: an ordinary command so far.
-    NotYet,
-    /// The literal is a message.
-    Message {
-        /// The tag.
-        tag: String,
-        /// The mailbox's name.
-        mailbox: String,
-        /// Flags and date.
-        head: AppendHead,
-    },
-    /// The words before the literal are wrong.
-    Wrong(ParseError),
-}
-
-/// Looks at a command that has reached a literal (`before` ends where the literal's head begins).
-///
-/// ```abnf
-/// append = "APPEND" SP mailbox 1*append-message
-/// append-message = [SP flag-list] [SP date-time] SP (literal / literal8)
-/// ```
-pub fn append_start(before: &[u8], dialect: Dialect) -> AppendStart {
-    // The head of the literal is cut off, but the space before it stays: no line end here.
-    let mut cursor = Cursor::new(before);
-    let Ok(tag) = tag(&mut cursor) else { return AppendStart::Other };
-    if !cursor.eat_word("APPEND ") {
-        return AppendStart::Other;
-    }
-    while cursor.eat(b' ') {}
-    if cursor.is_end() {
-        return AppendStart::NotYet;
-    }
-    let start = cursor.clone();
-    let read = cursor.astring().and_then(|wire| match name::decode(&wire, dialect.utf8) {
-        Some(mailbox) if !mailbox.is_empty() => Ok(mailbox),
-        _ => start.wrong("the mailbox name is not modified UTF-7"),
-    });
-    let read = read.and_then(|mailbox| append_head(&mut cursor).map(|head| (mailbox, head)));
-    match read {
-        Ok((mailbox, head)) => AppendStart::Message { tag, mailbox, head },
-        Err(error) => AppendStart::Wrong(ParseError { tag: Some(tag), error, known: true }),
-    }
-}
-
-/// What stands between the mailbox (or the message before) and the literal: ` (flags) "date" `.
-pub fn append_head(cursor: &mut Cursor<'_>) -> Parsed<AppendHead> {
-    let mut head = AppendHead::default();
-    cursor.sp()?;
-    if cursor.peek() == Some(b'(') {
-        head.flags = flag_list(cursor)?;
-        cursor.sp()?;
-    }
-    if cursor.peek() == Some(b'"') {
-        head.date = Some(date::date_time(cursor)?);
-        cursor.sp()?;
-    }
-    if cursor.is_end() { Ok(head) } else { cursor.wrong("expected a message as a literal") }
 }
 
 #[cfg(test)]

@@ -302,24 +302,16 @@ fn store_flags() {
     }
 }
 
-#[test]
-fn append_is_found_at_its_literal() {
-    let start = |text: &str| append_start(text.as_bytes(), Dialect::default());
-    assert_eq!(start("a SELECT "), AppendStart::Other);
-    assert_eq!(start("a APPEND "), AppendStart::NotYet);
-    assert!(matches!(start("a append INBOX "), AppendStart::Message { mailbox, .. } if mailbox == "INBOX"));
-    assert!(matches!(start("a APPEND {3}\r\nx y (\\Seen k) \"17-Jul-1996 02:44:25 -0700\" "),
-        AppendStart::Message { mailbox, head, .. } if mailbox == "x y" && head.date.is_some() && head.flags.keywords.len() == 1));
-    assert!(matches!(start("a APPEND x (\\Seen"), AppendStart::Wrong(_)));
-    assert!(matches!(start("a APPEND x y "), AppendStart::Wrong(_)));
-    assert!(matches!(start("a APPEND x"), AppendStart::Wrong(_)));
-}
-
 proptest! {
     #[test]
     fn arbitrary_octets_never_panic(input in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&input, Dialect::default());
-        let _ = append_start(&input, Dialect { utf8: true, ..Dialect::default() });
+        let _ = crate::codec::append::start(&input, Dialect { utf8: true, ..Dialect::default() });
+        let _ = crate::codec::url::parse(&input);
+        for literal in [false, true] {
+            let mut place = Default::default();
+            let _ = crate::codec::append::words(&mut Cursor::new(&input), &mut place, literal);
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Request {
 pub enum Command {
     Capability,
     Noop,
+    Compress(String),
+    Unauthenticate,
     Logout,
     Id(Vec<(String, Option<String>)>),
     StartTls,
@@ -53,6 +55,8 @@ pub enum Command {
     Lsub { reference: String, pattern: String },
     Namespace,
     Status { mailbox: String, items: Vec<StatusItem> },
+    GetMetadata(super::metadata::GetMetadata),
+    SetMetadata(super::metadata::SetMetadata),
     GetQuota(Vec<u8>),
     GetQuotaRoot(String),
     SetQuota,

@@ -18,9 +18,11 @@ pub enum Code {
     BadCharset,
     /// An event that NOTIFY does not know here.
     BadEvent,
+    BadUrl(String),
     Cannot,
     ClientBug,
     Closed,
+    CompressionActive,
     ExpungeIssued,
     HighestModSeq(u64),
     /// The tag, how far it is, and of what.
@@ -30,6 +32,10 @@ pub enum Code {
     MailboxId(u32),
     /// How many messages a command takes, and the lowest UID that it came to.
     MessageLimit(u32, Option<u32>),
+    MetadataLongEntries(u64),
+    MetadataMaxSize(u64),
+    MetadataNoPrivate,
+    MetadataTooMany,
     Modified(Vec<(u32, u32)>),
     NonExistent,
     NoPerm,
@@ -160,6 +166,14 @@ impl<'a> Writer<'a> {
         name::push_mutf7(&mut wire, mailbox);
         self.astring(&wire)
     }
+    /// A mailbox name, or the empty one that stands for the server.
+    pub fn mailbox_or_none(&mut self, mailbox: &str) -> &mut Self {
+        if mailbox.is_empty() { self.raw("\"\"") } else { self.mailbox(mailbox) }
+    }
+    /// A string; a literal8 when it holds NUL.
+    pub fn string8(&mut self, text: &[u8]) -> &mut Self {
+        if text.contains(&0) { self.raw("~").literal(text) } else { self.string(text) }
+    }
     /// Flags and keywords within parentheses.
     pub fn flags(&mut self, flags: Flags, bits: KeywordBits, keywords: &[Keyword]) -> &mut Self {
         self.out.push(b'(');
@@ -228,9 +242,15 @@ impl<'a> Writer<'a> {
             Code::AuthorizationFailed => self.raw("AUTHORIZATIONFAILED"),
             Code::BadCharset => self.raw("BADCHARSET (UTF-8)"),
             Code::BadEvent => self.raw("BADEVENT (").raw(super::notify::EVENTS).raw(")"),
+            // RFC 4469 §5: any character but `]`; the others make no sense in a URL either.
+            Code::BadUrl(url) => {
+                let clean = |c| if matches!(c, '!'..='~') && c != ']' { c } else { '?' };
+                self.raw("BADURL ").raw(&url.chars().map(clean).collect::<String>())
+            }
             Code::Cannot => self.raw("CANNOT"),
             Code::ClientBug => self.raw("CLIENTBUG"),
             Code::Closed => self.raw("CLOSED"),
+            Code::CompressionActive => self.raw("COMPRESSIONACTIVE"),
             Code::ExpungeIssued => self.raw("EXPUNGEISSUED"),
             Code::HighestModSeq(n) => self.raw("HIGHESTMODSEQ ").number(*n),
             Code::InProgress(tag, done, goal) => {
@@ -255,6 +275,10 @@ impl<'a> Writer<'a> {
                     None => self,
                 }
             }
+            Code::MetadataLongEntries(octets) => self.raw("METADATA LONGENTRIES ").number(*octets),
+            Code::MetadataMaxSize(octets) => self.raw("METADATA MAXSIZE ").number(*octets),
+            Code::MetadataNoPrivate => self.raw("METADATA NOPRIVATE"),
+            Code::MetadataTooMany => self.raw("METADATA TOOMANY"),
             Code::Modified(ranges) => self.raw("MODIFIED ").set(ranges),
             Code::NonExistent => self.raw("NONEXISTENT"),
             Code::NoPerm => self.raw("NOPERM"),

@@ -12,6 +12,9 @@ pub(crate) fn run(cx: &mut Context<'_>, names: &[String]) -> Result<Reply, Reply
                 cx.user.enabled.condstore = true;
                 (&mut cx.user.enabled.qresync, " QRESYNC")
             }
+            // RFC 5464 §4.1: then changes by others are told unasked.
+            "METADATA" => (&mut cx.user.enabled.metadata, " METADATA"),
+            "UTF8=ACCEPT" => (&mut cx.user.enabled.utf8, " UTF8=ACCEPT"),
             "IMAP4REV2" => (&mut cx.user.enabled.rev2, " IMAP4rev2"),
             "UIDONLY" => (&mut cx.user.enabled.uid_only, " UIDONLY"),
             _ => continue,
@@ -19,6 +22,9 @@ pub(crate) fn run(cx: &mut Context<'_>, names: &[String]) -> Result<Reply, Reply
         if !std::mem::replace(switch, true) {
             enabled.push_str(written);
         }
+    }
+    if cx.user.enabled.metadata && cx.user.annotations_told.is_none() {
+        cx.user.annotations_told = Some(cx.user.own.state().annotations.clone());
     }
     cx.w().raw("* ENABLED").raw(&enabled).raw("\r\n");
     Ok(Reply::ok("enabled"))

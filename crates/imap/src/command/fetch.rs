@@ -26,6 +26,7 @@ use super::{
 #[path = "fetch_content.rs"]
 mod content;
 use content::Piece;
+pub(super) use content::{clip, resolve};
 
 /// A FETCH under way.
 pub(crate) struct FetchJob {
@@ -425,6 +426,7 @@ async fn write_item(
         Item::Binary { part, partial, .. } => {
             return content::write_binary(part, *partial, &record, message, cx).await;
         }
+        Item::Preview { lazy } => return content::write_preview(*lazy, &record, message, cx).await,
         Item::BinarySize(part) => return content::write_binary_size(part, &record, message, cx).await,
         _ => return Written::Whole,
     };

@@ -1,10 +1,10 @@
-//! `BODY[…]`, the RFC822 items and `BINARY[…]`: octets of a message, whole or in part. RFC 9051 §6.4.5, RFC 3516.
+//! `BODY[…]`, the RFC822 items and `BINARY[…]`: octets of a message, whole or in part. RFC 9051 §6.4.5, RFC 3516, RFC 8970.
 //! Short ones are read at once, long ones in pieces.
 
 use std::ops::Range;
 
 use yubin_formats::mail::{
-    Section, SectionText, Structure, TransferDecoder, TransferEncoding, select_fields,
+    Section, SectionText, Structure, TransferDecoder, TransferEncoding, preview_of, select_fields,
 };
 use yubin_store::{Record, StoreError};
 
@@ -101,7 +101,7 @@ pub(super) async fn write(
     cx: &mut Context<'_>,
 ) -> Written {
     write_name(wanted, &mut cx.w());
-    let Some(range) = resolve(&wanted.section, record, message) else {
+    let Some(range) = resolve(&wanted.section, record, &mut message.structure) else {
         // RFC 3501 §7.4.2: a section that is not there is NIL.
         cx.out.extend_from_slice(b"NIL");
         return Written::Whole;
@@ -145,26 +145,30 @@ async fn write_raw(range: Range<u64>, record: &Record, cx: &mut Context<'_>) -> 
 }
 
 /// A section's octets in the raw message: its trace fields stand before what the structure was read from.
-fn resolve(section: &Section, record: &Record, message: &mut Message) -> Option<Range<u64>> {
+pub(in crate::command) fn resolve(
+    section: &Section,
+    record: &Record,
+    known: &mut Option<Structure>,
+) -> Option<Range<u64>> {
     if section.part.is_empty() && section.text == SectionText::Whole {
         return Some(0..record.size_octets());
     }
     let prefix = record.prefix.len() as u64;
-    let range = structure(record, message)?.resolve(section)?;
+    let range = structure(record, known)?.resolve(section)?;
     let is_first_header = section.part.is_empty() && section.text == SectionText::Header;
     let start = if is_first_header { 0 } else { range.start + prefix };
     Some(start..(range.end + prefix).max(start))
 }
 
-fn structure<'m>(record: &Record, message: &'m mut Message) -> Option<&'m Structure> {
-    if message.structure.is_none() {
-        message.structure = Structure::decode(&record.staged.structure);
+fn structure<'k>(record: &Record, known: &'k mut Option<Structure>) -> Option<&'k Structure> {
+    if known.is_none() {
+        *known = Structure::decode(&record.staged.structure);
     }
-    message.structure.as_ref()
+    known.as_ref()
 }
 
 /// RFC 9051 §6.4.5: what lies beyond the end is left out; a begin beyond it gives an empty string.
-fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
+pub(in crate::command) fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
     let Some(partial) = partial else { return range };
     let start = range.start.saturating_add(partial.offset).min(range.end);
     start..start.saturating_add(partial.octets).min(range.end)
@@ -217,6 +221,35 @@ fn write_origin(partial: Option<Partial>, w: &mut Writer<'_>) {
     }
 }
 
+/// PREVIEW (RFC 8970 §3.2, §4.1): made when the message came, or else now, unless the client is in a hurry.
+pub(super) async fn write_preview(
+    lazy: bool,
+    record: &Record,
+    message: &mut Message,
+    cx: &mut Context<'_>,
+) -> Written {
+    if let Some(preview) = &record.staged.preview {
+        cx.w().raw("PREVIEW ").string(preview.as_bytes());
+        return Written::Whole;
+    }
+    if lazy {
+        cx.w().raw("PREVIEW NIL");
+        return Written::Whole;
+    }
+    let mut preview = String::new();
+    if let Some(part) = structure(record, &mut message.structure).and_then(Structure::preview_part) {
+        let prefix = record.prefix.len() as u64;
+        let start = part.body_start + prefix;
+        let end = (part.body_end + prefix).min(start.saturating_add(limits::PREVIEW_OCTETS));
+        match cx.access().read(record, start..end).await {
+            Ok(body) => preview = preview_of(part, &body),
+            Err(error) => return Written::Failed(error.into()),
+        }
+    }
+    cx.w().raw("PREVIEW ").string(preview.as_bytes());
+    Written::Whole
+}
+
 /// A part and how it is encoded.
 fn binary_part(
     part: &[u32],
@@ -227,7 +260,7 @@ fn binary_part(
         return Some((0..record.size_octets(), TransferEncoding::SevenBit));
     }
     let prefix = record.prefix.len() as u64;
-    let found = structure(record, message)?.part(part)?;
+    let found = structure(record, &mut message.structure)?.part(part)?;
     let range = found.body_range();
     // Multiparts and messages are never encoded, whatever they say (RFC 2045 §6.4).
     let encoding = if found.children.is_empty() { found.encoding } else { TransferEncoding::SevenBit };

@@ -1,4 +1,4 @@
-//! LIST. RFC 9051 §6.3.9 (RFC 5258, RFC 5819, RFC 6154, RFC 3348). Matches patterns in linear time.
+//! LIST. RFC 9051 §6.3.9 (RFC 5258, RFC 5819, RFC 6154, RFC 3348, RFC 9590). Matches patterns in linear time.
 
 use yubin_store::Rights;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::{
-    acl,
+    acl, metadata,
     status::{push_status, status_of},
 };
 
@@ -51,6 +51,12 @@ pub(crate) async fn run(cx: &mut Context<'_>, list: &List) -> Result<Reply, Repl
         {
             let told = status_of(&found, items).await?;
             push_status(&told, items, limit, &mut cx.w());
+        }
+        if let Some(wanted) = &list.returns.metadata
+            && metadata::may_see(rights)
+        {
+            // RFC 9590 §3.
+            metadata::push(name, &metadata::of_mailbox(&found), wanted, &mut cx.w());
         }
     }
     Ok(Reply::ok("that is all"))

@@ -6,7 +6,9 @@ mod answer;
 pub(crate) mod append;
 pub(crate) mod authenticate;
 pub(crate) mod capability;
+mod catenate;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -22,6 +24,7 @@ mod list;
 mod login;
 mod lsub;
 mod message_limit;
+pub(crate) mod metadata;
 mod move_;
 mod namespace;
 mod notify;
@@ -37,6 +40,7 @@ mod store;
 mod subscribe;
 mod thread;
 mod uidbatches;
+mod unauthenticate;
 
 use yubin_base::{Next, UnixMs};
 
@@ -76,6 +80,16 @@ impl Session {
                 self.mode = Mode::Over;
                 return Next::Close;
             }
+            Command::Compress(algorithm) => match compress::run(self, &algorithm) {
+                Ok(reply) => {
+                    // RFC 4978 §3: compression begins behind this very line.
+                    self.answer(&tag, &reply, out);
+                    self.judge(reply.status, out);
+                    return Next::Compress;
+                }
+                Err(reply) => reply,
+            },
+            Command::Unauthenticate => return unauthenticate::run(self, &tag, out),
             // Before login.
             Command::StartTls => match starttls::run(self) {
                 Ok(reply) => {
@@ -212,6 +226,8 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::Namespace => Ok(namespace::run(cx)),
         Command::Status { mailbox, items } => status::run(cx, &mailbox, &items).await,
         Command::Notify(arguments) => notify::run(cx, arguments).await,
+        Command::GetMetadata(get) => metadata::get(cx, &get).await,
+        Command::SetMetadata(set) => metadata::set(cx, &set).await,
         Command::GetQuota(root) => quota::get(cx, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::get_root(cx, &mailbox).await,
         Command::SetQuota => quota::set(),
@@ -238,6 +254,8 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         | Command::Id(_)
         | Command::StartTls
         | Command::Login { .. }
+        | Command::Compress(_)
+        | Command::Unauthenticate
         | Command::Authenticate { .. }
         | Command::Idle => Err(not_selected()),
     }?;

@@ -36,6 +36,10 @@ pub(crate) struct SearchJob {
 pub(crate) fn run(cx: &mut Context<'_>, tag: &str, search: Search, uid: bool) -> Result<Outcome, Reply> {
     cx.selected_for_reading()?;
     let asks_modseq = search.key.asks_modseq();
+    if cx.user.enabled.utf8 && search.charset.is_some() {
+        // RFC 9755 §3: everything is UTF-8 then.
+        return Err(Reply::bad("after ENABLE UTF8=ACCEPT there is no CHARSET"));
+    }
     let charset = find::charset(search.charset.as_deref())?;
     let mut finder = Finder::in_selected(cx, &search.key, charset)?;
     cx.user.enabled.condstore |= asks_modseq;

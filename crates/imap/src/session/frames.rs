@@ -5,9 +5,10 @@ use yubin_base::{Next, UnixMs};
 
 use crate::{
     codec::{
+        append::{self as append_words, Start},
         cursor::Cursor,
         frame::{Frame, Framed, LiteralHead, literal_head},
-        parse::{self, AppendStart, ParseError},
+        parse::{self, ParseError},
         write::{Code, Status},
     },
     command::{append, authenticate, idle},
@@ -44,7 +45,7 @@ impl Session {
                     return (octets, Box::pin(self.carry_out(command, now, out)).await);
                 }
                 Framed::Literal(head) => {
-                    if let Some(taken) = self.take_literal(input, &head, out).await {
+                    if let Some(taken) = self.take_literal(input, &head, now, out).await {
                         self.frame = Frame::default();
                         return taken;
                     }
@@ -58,20 +59,23 @@ impl Session {
         &mut self,
         input: &[u8],
         head: &LiteralHead,
+        now: UnixMs,
         out: &mut Vec<u8>,
     ) -> Option<(usize, Next)> {
         let before = input.get(..head.start).unwrap_or_default();
         if self.user.is_some() {
-            match parse::append_start(before, self.dialect()) {
-                AppendStart::Message { tag, mailbox, head: message } => {
-                    let next = Box::pin(append::start(self, tag, &mailbox, message, head, out)).await;
+            match append_words::start(before, self.dialect()) {
+                Start::Messages { tag, target, rest } => {
+                    let fragment = before.get(rest..).unwrap_or_default();
+                    let next =
+                        Box::pin(append::start(self, tag, target, fragment, Some(head), now, out)).await;
                     return Some((head.end, next));
                 }
-                AppendStart::Wrong(error) => {
+                Start::Wrong(error) => {
                     let tag = error.tag.clone().unwrap_or_default();
                     return Some((head.end, self.refuse(tag, reply_to(&error), head, out)));
                 }
-                AppendStart::Other | AppendStart::NotYet => {}
+                Start::Other | Start::NotYet => {}
             }
         }
         let literals = if self.user.is_some() { limits::COMMAND_LITERALS } else { limits::STRANGER_LITERALS };
@@ -154,6 +158,13 @@ impl Session {
 
     /// Carries out a complete command.
     async fn carry_out(&mut self, command: &[u8], now: UnixMs, out: &mut Vec<u8>) -> Next {
+        if self.user.is_some()
+            && let Start::Messages { tag, target, rest } = append_words::start(command, self.dialect())
+        {
+            // No literal: all its parts are here already, or it is wrong.
+            let fragment = command.get(rest..).unwrap_or_default();
+            return Box::pin(append::start(self, tag, target, fragment, None, now, out)).await;
+        }
         match parse::parse(command, self.dialect()) {
             Ok(request) => self.execute(request, now, out).await,
             Err(error) => {

@@ -37,6 +37,8 @@ pub struct Session {
     bad: u32,
     /// Failed logins.
     pub(crate) failures: u32,
+    /// COMPRESS is active.
+    pub(crate) compressed: bool,
 }
 
 /// What the next octets are.
@@ -112,6 +114,7 @@ impl Session {
             user: None,
             bad: 0,
             failures: 0,
+            compressed: false,
         }
     }
 
@@ -236,6 +239,7 @@ impl Protocol for Session {
             Farewell::Shutdown => (Some(Code::Unavailable), "the server stops; try again later"),
             Farewell::InputTooLong => (Some(Code::TooBig), "the command is too long"),
             Farewell::TooBusy => (Some(Code::Unavailable), "too many connections; try again later"),
+            Farewell::Inflate => (Some(Code::ClientBug), "what was sent cannot be decompressed"),
             Farewell::Internal => (Some(Code::ServerBug), "the server made a mistake"),
         };
         self.bye(code, text, out);

@@ -4,12 +4,14 @@ use std::{pin::pin, sync::Arc};
 
 use futures_util::future::select;
 use yubin_base::{AccountId, UnixMs};
-use yubin_store::{Access, Account, MailboxId, MailboxState, ModSeq, Rights, StoreError, Uid, UidSet};
+use yubin_store::{
+    Access, Account, Annotations, MailboxId, MailboxState, ModSeq, Rights, StoreError, Uid, UidSet,
+};
 
 use crate::{
     ImapServices,
     codec::{Dialect, Writer, fetch::Item, set::ranges},
-    command::{FetchJob, job::Job},
+    command::{FetchJob, job::Job, metadata},
 };
 
 use super::{
@@ -26,6 +28,8 @@ pub(crate) struct User {
     pub(crate) id: AccountId,
     pub(crate) enabled: Enabled,
     pub(crate) selected: Option<Selected>,
+    /// The annotations that the client was told of last, if it wants to be told of changes (RFC 5464 §4.4.2).
+    pub(crate) annotations_told: Option<Arc<Annotations>>,
     /// The modseq of the selected mailbox's account when the selected mailbox was looked at last.
     pub(crate) looked_at: ModSeq,
     /// The modseqs of the user's own account and of the selected mailbox's when the session was woken or synchronised last:
@@ -42,6 +46,10 @@ pub(crate) struct Enabled {
     /// Implies `condstore`.
     pub(crate) qresync: bool,
     pub(crate) rev2: bool,
+    /// UTF-8 in quoted strings, mailbox names and header fields (RFC 9755).
+    pub(crate) utf8: bool,
+    /// METADATA responses unasked (RFC 5464).
+    pub(crate) metadata: bool,
     /// No sequence numbers any more, in either direction (RFC 9586).
     pub(crate) uid_only: bool,
 }
@@ -120,7 +128,7 @@ impl Selected {
         self.access.rights_now(self.id)
     }
     /// Whether the mailbox still exists.
-    fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.access.state().mailboxes.contains_key(&self.id)
     }
 }
@@ -131,6 +139,7 @@ impl User {
             own: Access::owner(account),
             id,
             enabled: Enabled::default(),
+            annotations_told: None,
             selected: None,
             looked_at: ModSeq::default(),
             heard_at: (ModSeq::default(), ModSeq::default()),
@@ -151,7 +160,7 @@ impl User {
     pub(crate) fn listens_in_idle(&self) -> bool {
         match &self.notify {
             Some(notify) => notify.listens(),
-            None => self.selected.is_some(),
+            None => self.selected.is_some() || self.enabled.metadata,
         }
     }
     /// Whether EXPUNGE waits for a command that permits it.
@@ -173,7 +182,18 @@ impl User {
         self.selected.as_ref().map_or(&self.own, |selected| &selected.access)
     }
     pub(crate) fn dialect(&self) -> Dialect {
-        Dialect { utf8: self.enabled.rev2, uid_only: self.enabled.uid_only }
+        Dialect { utf8: self.enabled.rev2 || self.enabled.utf8, uid_only: self.enabled.uid_only }
+    }
+
+    /// Names the annotations that others changed (RFC 5464 §4.4.2): those of the user's own account.
+    fn tell_annotations(&mut self, out: &mut Vec<u8>) {
+        let dialect = self.dialect();
+        let Some(told) = &mut self.annotations_told else { return };
+        let state = self.own.state();
+        if !Arc::ptr_eq(told, &state.annotations) {
+            metadata::push_changes(told, &state, &mut Writer::new(out, dialect));
+            *told = Arc::clone(&state.annotations);
+        }
     }
 
     /// Tells the client what has changed, as far as permitted here and wanted. What is left to do: to fetch what it wants to
@@ -181,6 +201,7 @@ impl User {
     #[must_use]
     pub(crate) async fn sync(&mut self, expunge: bool, known: &[Known], out: &mut Vec<u8>) -> Option<Job> {
         self.heard_at = (self.own.state().modseq, self.access().state().modseq);
+        self.tell_annotations(out);
         let added = self.sync_selected(expunge, known, out).await;
         let job = self.fetch_new(&added);
         self.tell_others(out);

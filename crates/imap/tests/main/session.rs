@@ -72,6 +72,28 @@ fn long_answers_come_in_pieces() {
 }
 
 #[test]
+fn a_long_set_comes_in_pieces() {
+    let world = World::new();
+    world.messages(1_000);
+    // Every other message: no two numbers are one range.
+    let all: Vec<String> = (1..=32_000).step_by(2).map(|n| n.to_string()).collect();
+    let set = format!("{}:32000", all.join(","));
+    let store =
+        all.chunks(5_000).map(|part| format!("s STORE {} +FLAGS.SILENT (\\Flagged)\r\n", part.join(",")));
+    let store: String = store.collect();
+    let double = "x COPY 1:* INBOX\r\n".repeat(5);
+    let script = format!(
+        "a LOGIN ann secret\r\nb SELECT INBOX\r\n{double}{store}s STORE 32000 +FLAGS.SILENT (\\Flagged)\r\n\
+         c SEARCH RETURN (MIN COUNT ALL) FLAGGED\r\nd UID SEARCH RETURN (PARTIAL 1:20000) MODSEQ 1 FLAGGED\r\n"
+    );
+    let (said, largest) = talk(&mut world.session(), &[script.as_bytes()]);
+    let said = text(said);
+    assert!(said.contains(&format!("* ESEARCH (TAG \"c\") MIN 1 COUNT 16001 ALL {set}\r\nc OK")));
+    assert!(said.contains(&format!("* ESEARCH (TAG \"d\") UID PARTIAL (1:20000 {set}) MODSEQ ")));
+    assert!(largest <= 68_000, "{largest}");
+}
+
+#[test]
 fn a_large_message_is_never_whole_in_memory() {
     let world = World::new();
     let line = b"0123456789abcd\r\n".repeat(65_536);

@@ -43,6 +43,7 @@ impl World {
         let options = ImapOptions {
             message_octets_max: 1_000_000,
             product: ("Yubin".into(), "1".into()),
+            administrator: Some("mailto:postmaster@example.test".into()),
             ..ImapOptions::default()
         };
         Self { engine, store, options, quota: Arc::default() }
@@ -189,6 +190,21 @@ impl Subject for World {
                     &[b"Subject: large\r\n\r\n", &*b"0123456789abcd\r\n".repeat(octets / 16)].concat(),
                     START,
                 );
+            }
+            // given picture INBOX 100000 the text behind a picture of so many octets
+            "picture" => {
+                let (mailbox, rest) = rest.split_once(' ').unwrap();
+                let (octets, text) = rest.split_once(' ').unwrap();
+                let picture = "A".repeat(76) + "\r\n";
+                let message = [
+                    "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: image/png\r\n",
+                    "Content-Transfer-Encoding: base64\r\n\r\n",
+                    &picture.repeat(octets.parse::<usize>().unwrap() / 78),
+                    "--x\r\n\r\n",
+                    text,
+                    "\r\n--x--\r\n",
+                ];
+                self.append(mailbox, message.concat().as_bytes(), START);
             }
             "file" => {
                 let (mailbox, file) = rest.split_once(' ').unwrap();

@@ -192,7 +192,8 @@ impl Protocol for Session {
             Farewell::Shutdown => (Some("TRYLATER"), "the server stops"),
             Farewell::InputTooLong => (None, "this line is too long"),
             Farewell::TooBusy => (Some("TRYLATER"), "too many connections"),
-            Farewell::Internal => (None, "something is wrong with the server"),
+            // ManageSieve has no compression of its own.
+            Farewell::Inflate | Farewell::Internal => (None, "something is wrong with the server"),
         };
         answer(Status::Bye, code, text, out);
     }

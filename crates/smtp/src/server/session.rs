@@ -309,7 +309,8 @@ impl<R: Reception> Protocol for Session<R> {
             Farewell::Shutdown => reply::SHUTTING_DOWN,
             Farewell::InputTooLong => reply::INPUT_TOO_LONG,
             Farewell::TooBusy => reply::TOO_BUSY,
-            Farewell::Internal => reply::SESSION_BROKEN,
+            // SMTP has no compression of its own.
+            Farewell::Inflate | Farewell::Internal => reply::SESSION_BROKEN,
         };
         reply.write(out);
     }

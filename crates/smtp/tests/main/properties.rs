@@ -46,6 +46,7 @@ fn run(service: Service, segments: &[Vec<u8>]) -> Vec<u8> {
                     break;
                 }
                 Next::Read | Next::Delay(_) | Next::More => assert!(used > 0),
+                Next::Compress | Next::Uncompress => panic!("SMTP has no compression"),
             }
         }
     }

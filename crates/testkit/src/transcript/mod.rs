@@ -10,9 +10,9 @@
 //! | `C~ text` | sends exactly this: `\r` `\n` `\t` `\0` `\\` `\xHH`, and `\*{3000}{ab}` for a repetition; no CRLF is added |
 //! | `C! connect NAME` | connects to the listener of this name; without it, a session connects to `""` when it is first named |
 //! | `C! close` | the client goes away |
-//! | `C! farewell timeout` | the loop ends the session: `timeout`, `shutdown`, `too-long`, `too-busy`, `internal` |
+//! | `C! farewell timeout` | the loop ends the session: `timeout`, `shutdown`, `too-long`, `too-busy`, `inflate`, `internal` |
 //! | `S: text` | expects this line. `…` matches anything inside a line, and alone any number of lines. `$name` captures a word, and compares from then on; `$$` is a dollar. Octets that are no text are written `\r` `\n` `\xHH` |
-//! | `S! close` / `S! starttls` | expects that the session was closed / went over to TLS. Both must be said when they happen |
+//! | `S! close` / `S! starttls` / `S! compress` / `S! uncompress` | expects that the session was closed / went over to TLS / to DEFLATE / back from it. They must be said when they happen |
 //! | `S! delay 1000` | expects that the answer was held back this many milliseconds. May be left unsaid |
 //! | `@ +29m` | moves the clock: `ms`, `s`, `m`, `h`, `d`. Sessions silent for longer than their patience get their farewell |
 //! | `crash` | everything but what is durable is gone: [`Subject::crash_and_restart`] |

@@ -43,6 +43,8 @@ pub(super) enum Expected {
 pub(super) enum Mark {
     Close,
     StartTls,
+    Compress,
+    Uncompress,
     Delay(u32),
 }
 
@@ -51,6 +53,8 @@ impl Mark {
         match self {
             Self::Close => "close".into(),
             Self::StartTls => "starttls".into(),
+            Self::Compress => "compress".into(),
+            Self::Uncompress => "uncompress".into(),
             Self::Delay(ms) => format!("delay {ms}"),
         }
     }
@@ -129,6 +133,7 @@ fn parse_client_act(session: usize, text: &str) -> Result<What, String> {
         ("farewell", "shutdown") => Ok(What::Farewell(session, Farewell::Shutdown)),
         ("farewell", "too-long") => Ok(What::Farewell(session, Farewell::InputTooLong)),
         ("farewell", "too-busy") => Ok(What::Farewell(session, Farewell::TooBusy)),
+        ("farewell", "inflate") => Ok(What::Farewell(session, Farewell::Inflate)),
         ("farewell", "internal") => Ok(What::Farewell(session, Farewell::Internal)),
         _ => Err(format!("unknown act: {text}")),
     }
@@ -138,6 +143,8 @@ fn parse_mark(text: &str) -> Result<Mark, String> {
     match text.split_once(' ').unwrap_or((text, "")) {
         ("close", "") => Ok(Mark::Close),
         ("starttls", "") => Ok(Mark::StartTls),
+        ("compress", "") => Ok(Mark::Compress),
+        ("uncompress", "") => Ok(Mark::Uncompress),
         ("delay", ms) => ms.parse().map(Mark::Delay).map_err(|_| format!("no milliseconds: {ms}")),
         _ => Err(format!("unknown mark: {text}")),
     }

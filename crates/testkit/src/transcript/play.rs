@@ -420,6 +420,15 @@ impl<P: Protocol> Actor<P> {
                     self.machine.tls_started(tls());
                     return true;
                 }
+                // What is said goes on in the clear here: the machine does not know the difference.
+                Next::Compress => {
+                    self.mark(Mark::Compress);
+                    return false;
+                }
+                Next::Uncompress => {
+                    self.mark(Mark::Uncompress);
+                    return false;
+                }
                 Next::Close => {
                     self.close();
                     return false;
