@@ -136,9 +136,9 @@ class Server:
 
 
 class Strict(Server):
-    """`yubin serve` as an operator would run it: passwords under TLS only. What is sent goes nowhere unless `more` says where."""
+    """`yubin serve` as an operator would run it: passwords under TLS only. What is sent goes nowhere, and nobody is judged, unless `more` says so."""
 
-    more = "[sending]\nenabled = false\n"
+    more = "[sending]\nenabled = false\n[identity]\ncheck = false\n"
 
     def start(self):
         for _ in range(5):  # a port that was free may be taken when we come to bind it

@@ -9,6 +9,8 @@ yubin_base::events! {
     JUDGED = Info "delivery.judged";
     /// DNS gave no answer about a message's sender. The message was taken all the same.
     IDENTITY_UNKNOWN = Warn "delivery.identity_unknown";
+    /// DNS answers nothing, not even about ourselves: for a while senders are not judged. Look at the resolver.
+    DNS_SILENT = Error "delivery.dns_silent";
     /// A message goes to the mailbox for junk; says why.
     JUNKED = Info "delivery.junked";
     /// A message from outside was refused because its From field names nobody, or several.

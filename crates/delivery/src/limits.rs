@@ -16,7 +16,9 @@ yubin_base::limits! {
     /// fields that were found out at acceptance; with the copy's own trace fields they fit the store's prefix
     FINDINGS_OCTETS: usize = 6_144, "octets";
     /// how long questions about a message's sender may take before it is taken as it is; the peer waits for its answer
-    JUDGING_MS: u64 = 15_000, "milliseconds";
+    JUDGING_MS: u64 = 10_000, "milliseconds";
+    /// how long DNS is left alone once it answered nothing at all; mail waits for it no more often than this
+    DNS_SILENCE_MS: u64 = 30_000, "milliseconds";
     /// how often a change to an entry is tried again when another came first
     CONFLICT_TRIES: u32 = 8, "tries";
     /// one stored piece of a parsed message; below the engine's limit for values

@@ -100,7 +100,7 @@ impl World {
         let store = Store::new(engine.clone(), random.clone(), options);
         let asked = Arc::new(AtomicU32::new(0));
         let zone = Zone { clock: clock.clone(), dead, asked: asked.clone() };
-        let judging = Judging { resolver: AnyResolver::new(zone), dmarc, trusted_sealers: Arc::new([]) };
+        let judging = Judging::new(AnyResolver::new(zone), dmarc, Vec::new());
         let options = DeliveryOptions { judging: Some(judging), ..DeliveryOptions::new("mail.example.test") };
         let open = Delivery::open(
             engine,
@@ -330,9 +330,14 @@ fn a_silent_dns_neither_loses_nor_holds_up_mail() {
     assert_eq!(reply(&world.from(ELSEWHERE, "x@bank.test", FROM_BANK)).0, 250);
     let (inbox, _) = world.found();
     assert!(inbox[0].contains("spf=temperror") && inbox[0].contains("dmarc=temperror"), "{}", inbox[0]);
-    // Each question took five seconds of the fifteen there are.
+    // Two questions took the ten seconds there are, and one told that nobody answers. The next messages do not wait.
     assert_eq!(world.asked.load(Ordering::Relaxed), 3);
     assert_eq!(world.clock.now().since(NOW), 15_000);
+    assert_eq!(reply(&world.from(ELSEWHERE, "x@bank.test", FROM_BANK)).0, 250);
+    assert_eq!(world.asked.load(Ordering::Relaxed), 3);
+    world.clock.advance_ms(30_000);
+    assert_eq!(reply(&world.from(ELSEWHERE, "x@bank.test", FROM_BANK)).0, 250);
+    assert_eq!(world.asked.load(Ordering::Relaxed), 6);
 }
 
 #[test]

@@ -152,8 +152,15 @@ fn proved(spf: &SpfResult, dkim: &[DkimResult]) -> Identifiers {
     let passes = dkim.iter().filter(|result| result.outcome == Outcome::Pass);
     let mut domains: Vec<String> = passes.filter_map(|result| result.domain.clone()).collect();
     domains.dedup();
+    let silent = |outcome| outcome == Outcome::TempError;
+    let signed =
+        dkim.iter().filter(|result| silent(result.outcome)).filter_map(|result| result.domain.clone());
+    let mut undecided: Vec<String> = signed.collect();
+    undecided.extend(silent(spf.outcome).then(|| domain::normal(&spf.domain)).flatten());
+    undecided.dedup();
     Identifiers {
         dkim: domains,
         spf: (spf.outcome == Outcome::Pass).then(|| domain::normal(&spf.domain)).flatten(),
+        undecided,
     }
 }

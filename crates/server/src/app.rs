@@ -97,13 +97,14 @@ impl App {
         let tasks = Arc::new(Tasks::default());
         // Without the sessions there is no work: an offline command must not send.
         let sending = crate::sending::sending(&config, tasks.clone()).map_err(|e| failed("Sending")(&e))?;
+        let judging = crate::judging::judging(&config, sending.as_ref()).map_err(|e| failed("DNS")(&e))?;
         let delivery = Delivery::open(
             shared,
             store.clone(),
             directory.clone(),
             random,
             Arc::new(SystemClock),
-            DeliveryOptions { sending, ..DeliveryOptions::new(config.server.hostname.clone()) },
+            DeliveryOptions { sending, judging, ..DeliveryOptions::new(config.server.hostname.clone()) },
         )
         .await
         .map_err(|e| failed("The queue cannot be read")(&e))?;

@@ -12,6 +12,7 @@ mod events;
 mod garbage;
 mod http;
 mod jobs;
+mod judging;
 mod limits;
 mod listen;
 mod logging;

@@ -29,7 +29,7 @@ impl Yubin {
             &configuration,
             format!(
                 "[server]\nhostname = \"mx.{DOMAIN}\"\ndata = {data:?}\n\n[log]\nlevel = \"warn\"\n\n\
-                 [limits]\nconnections_per_address = 5000\n\n[mail]\nplaintext_passwords = true\n\n\
+                 [limits]\nconnections_per_address = 5000\n\n[mail]\nplaintext_passwords = true\n\n[identity]\ncheck = false\n\n\
                  [[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:{smtp}\"\n\n\
                  [[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:{imap}\"\n\n\
                  [[listener]]\nprotocol = \"imaps\"\naddress = \"127.0.0.1:{imaps}\"\n\n\

@@ -2,7 +2,13 @@
 //! out of every message; of mail from strangers SPF, DKIM, DMARC and ARC are looked at, and what was found is written on top.
 //! RFC 8601 §5 (forged results), RFC 9989 §5 and §7.4 (what becomes of a failure). Never loses or holds up mail because DNS is silent.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use yubin_base::{
     TraceId, UnixMs,
@@ -33,6 +39,31 @@ pub struct Judging {
     pub dmarc: DmarcAction,
     /// Domains whose ARC seals are believed.
     pub trusted_sealers: Arc<[String]>,
+    /// Until when DNS is not asked, in milliseconds since 1970: it had no answer about anything.
+    silent_until: Arc<AtomicU64>,
+}
+
+impl Judging {
+    /// With a DNS that answers until it does not.
+    pub fn new(resolver: AnyResolver, dmarc: DmarcAction, trusted_sealers: Vec<String>) -> Self {
+        Self { resolver, dmarc, trusted_sealers: trusted_sealers.into(), silent_until: Arc::default() }
+    }
+
+    /// The resolver; one without answers while DNS is silent.
+    fn resolver_at(&self, now: UnixMs) -> AnyResolver {
+        let silent = now.0 < self.silent_until.load(Ordering::Relaxed);
+        if silent { AnyResolver::none() } else { self.resolver.clone() }
+    }
+
+    /// Questions about a message ran out of time. That may be the fault of its sender's domains, so DNS counts as silent
+    /// only when it does not even answer about ourselves: who could switch judging off from outside would be believed.
+    async fn listen_for_life(&self, hostname: &str, clock: &dyn Clock) {
+        if matches!(self.resolver.a(hostname).await, Err(DnsError::Temporary)) {
+            let until = clock.now().plus_ms(limits::DNS_SILENCE_MS);
+            self.silent_until.store(until.0, Ordering::Relaxed);
+            event!(events::DNS_SILENT);
+        }
+    }
 }
 
 /// What becomes of mail that fails DMARC.
@@ -127,9 +158,13 @@ impl Judge {
             receiver: &self.hostname,
             now: session.now,
         };
-        let until = clock.now().plus_ms(limits::JUDGING_MS);
-        let resolver = Hurried { resolver: judging.resolver.clone(), clock, until };
+        let now = clock.now();
+        let until = now.plus_ms(limits::JUDGING_MS);
+        let resolver = Hurried { resolver: judging.resolver_at(now), clock, until };
         let identity = check.finish(&resolver, arrival).await;
+        if resolver.in_time().is_err() {
+            judging.listen_for_life(&self.hostname, resolver.clock.as_ref()).await;
+        }
         let decision = decide(&identity, judging);
         report(&identity, decision, id);
         match decision {

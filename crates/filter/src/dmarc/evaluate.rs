@@ -15,6 +15,8 @@ pub struct Identifiers {
     pub dkim: Vec<String>,
     /// The domain of an SPF pass (MAIL FROM; HELO for the null sender).
     pub spf: Option<String>,
+    /// Domains that may have proved themselves, had DNS answered.
+    pub undecided: Vec<String>,
 }
 
 /// What came of it.
@@ -69,6 +71,10 @@ pub async fn evaluate<R: Resolver>(resolver: &R, author: &str, proved: &Identifi
             Some(yes) => result.spf_aligned = yes,
             None => unsure = true,
         }
+    }
+    // Only the silence of the author's own organisation excuses: an attacker's DNS is silent at will.
+    for name in &proved.undecided {
+        unsure |= aligned(resolver, name, &result, false).await != Some(false);
     }
     let published = requested(resolver, author, at, record).await;
     result.published = Some(published);

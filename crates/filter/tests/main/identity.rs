@@ -34,6 +34,7 @@ fn dmarc(zone: &Zone, author: &str, dkim: &[&str], spf: Option<&str>) -> (Outcom
     let proved = Identifiers {
         dkim: dkim.iter().map(|name| (*name).to_owned()).collect(),
         spf: spf.map(str::to_owned),
+        undecided: Vec::new(),
     };
     let result = block_on(evaluate(zone, author, &proved));
     (result.outcome, result.policy, result.organisation)
@@ -162,6 +163,26 @@ fn without_dns_nothing_is_asked_for() {
     assert_eq!(identity.dkim[0].outcome, Outcome::TempError);
     assert_eq!(identity.dmarc.unwrap().outcome, Outcome::TempError);
     assert_eq!(identity.iprev.outcome, Outcome::TempError);
+}
+
+#[test]
+fn only_the_silence_of_the_authors_own_dns_excuses() {
+    let zone = Zone::default().txt("_dmarc.example.test", "v=DMARC1; p=reject");
+    for (undecided, expected) in [
+        ("example.test", (Outcome::TempError, Policy::None)),
+        ("news.example.test", (Outcome::TempError, Policy::None)),
+        ("evil.test", (Outcome::Fail, Policy::Reject)),
+    ] {
+        let proved = Identifiers { undecided: vec![undecided.to_owned()], ..Identifiers::default() };
+        let result = block_on(evaluate(&zone, "example.test", &proved));
+        assert_eq!((result.outcome, result.policy), expected, "{undecided}");
+    }
+    // The key cannot be had, the policy can: nothing is held against the message.
+    let (_, message) = good();
+    let zone = zone.txt("example.test", "v=spf1 -all").timeout("s1._domainkey.example.test");
+    let identity = judge(&zone, "198.51.100.9", Some(("a", "example.test")), &message);
+    assert_eq!(identity.dmarc.as_ref().unwrap().outcome, Outcome::TempError);
+    assert_eq!(identity.requested(), Policy::None);
 }
 
 /// "Composition Kills": what one part takes for another's word. Each form must not pass for example.test.

@@ -49,11 +49,12 @@ fn events() {
 }
 
 fn limits() {
-    let catalogues: [(&str, &[yubin_base::Limit]); 9] = [
+    let catalogues: [(&str, &[yubin_base::Limit]); 10] = [
         ("formats", yubin_formats::limits::ALL),
         ("engine", yubin_engine::limits::ALL),
         ("directory", yubin_directory::limits::ALL),
         ("store", yubin_store::limits::ALL),
+        ("filter", yubin_filter::limits::ALL),
         ("smtp", yubin_smtp::limits::ALL),
         ("delivery", yubin_delivery::limits::ALL),
         ("imap", yubin_imap::limits::ALL),

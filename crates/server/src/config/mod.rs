@@ -33,6 +33,8 @@ pub struct Config {
     pub http: Http,
     /// Names.
     pub dns: Dns,
+    /// Who really sends us mail.
+    pub identity: Identity,
     /// Mail for other hosts.
     pub sending: Sending,
     /// Where the mail of some domains goes.
@@ -159,6 +161,30 @@ pub struct Dns {
     pub trust_anchors: PathBuf,
 }
 
+/// `[identity]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Identity {
+    /// Whether SPF, DKIM, DMARC and ARC of mail from outside are looked at.
+    pub check: bool,
+    /// What becomes of mail that its author's domain disowns.
+    pub dmarc: DmarcAction,
+    /// Domains whose ARC seals are believed.
+    pub trusted_sealers: Vec<String>,
+}
+
+/// What becomes of mail that fails DMARC.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DmarcAction {
+    /// What the author's domain asks for.
+    Reject,
+    /// Junk, also where it asks for refusal.
+    Quarantine,
+    /// A header says so.
+    Mark,
+}
+
 /// `[sending]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -235,6 +261,12 @@ pub enum RouteTls {
 impl Default for Dns {
     fn default() -> Self {
         Self { servers: Vec::new(), dnssec: true, trust_anchors: PathBuf::new() }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { check: true, dmarc: DmarcAction::Quarantine, trusted_sealers: Vec::new() }
     }
 }
 

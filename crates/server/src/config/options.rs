@@ -148,6 +148,24 @@ pub const OPTIONS: &[OptionHelp] = &[
         "DNSKEY records of other anchors, for a name space of one's own.",
     ),
     option(
+        "identity.check",
+        "true, false",
+        "true; false in `yubin dev`",
+        "Whether mail from outside is asked who it is from: SPF, DKIM, DMARC, ARC. What was found stands in its Authentication-Results field. A message whose From names nobody, or several, is refused.",
+    ),
+    option(
+        "identity.dmarc",
+        "reject, quarantine, mark",
+        "quarantine",
+        "What becomes of mail that the domain in its From field disowns (DMARC). reject does what that domain asks for; quarantine puts it into Junk also where refusal is asked for, because mailing lists break signatures (RFC 9989 §7.4); mark only says so in the header.",
+    ),
+    option(
+        "identity.trusted_sealers",
+        "list of domains",
+        "[]",
+        "Forwarders and mailing lists whose word counts (ARC): mail that passed DMARC when it reached them is not held against its author afterwards.",
+    ),
+    option(
         "sending.enabled",
         "true, false",
         "true; false in `yubin dev`",

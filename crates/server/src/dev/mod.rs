@@ -90,6 +90,8 @@ fn prepare(args: &DevArgs, common: &cli::args::Common) -> Result<Prepared, Strin
     config.log.level = if args.verbose { LogLevel::Debug } else { LogLevel::Warn };
     // A demonstration sends nothing into the world.
     config.sending.enabled = false;
+    // And asks it nothing.
+    config.identity.check = false;
     config.http.address = Some(at(HTTP_PORT));
     config.listener =
         PORTS.iter().map(|(protocol, port)| Listener { protocol: *protocol, address: at(*port) }).collect();
