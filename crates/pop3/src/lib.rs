@@ -1,6 +1,6 @@
 //! POP3: codec, session, one file per command. No socket, clock, task or randomness; nothing is deleted but by a clean QUIT.
 //!
-//! RFC 1939 (POP3), 2449 (CAPA, response codes), 2595 (STLS), 3206 (SYS and AUTH codes), 5034 (SASL), 6856 §3 (LANG).
+//! RFC 1939 (POP3), 2449 (CAPA, response codes), 2595 (STLS), 3206 (SYS and AUTH codes), 5034 (SASL), 6856 (UTF8, LANG).
 
 pub mod codec;
 mod command;
@@ -14,4 +14,4 @@ mod transfer;
 
 pub use login_delay::LoginDelay;
 pub use options::Options;
-pub use session::{Pop3Services, Session};
+pub use session::{Policies, Pop3Services, Session};

@@ -105,6 +105,14 @@ impl Maildrop {
         if self.marked.contains(&number) { Err(Missing::Marked) } else { Ok(row) }
     }
 
+    /// UIDLs that messages had on the server they came from, among those from one number to another.
+    pub(crate) async fn kept_uidls(&self, from: u32, to: u32) -> Result<BTreeMap<Uid, String>, StoreError> {
+        match (self.row(from), self.row(to.min(self.messages))) {
+            (Some(first), Some(last)) => self.account.uidls(self.mailbox.id, first.uid..=last.uid).await,
+            _ => Ok(BTreeMap::new()),
+        }
+    }
+
     /// Octets of a message on the wire: what RETR sends, stuffed dots not counted.
     pub(crate) fn wire_octets(&self, number: u32, row: &Row) -> u64 {
         u64::from(row.size_octets) + self.line_ends.get(&number).copied().unwrap_or(0)

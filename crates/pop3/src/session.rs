@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use yubin_base::{
-    Farewell, Next, Peer, Protocol, TlsInfo, UnixMs, event,
+    AccountId, Farewell, Next, Peer, Protocol, TlsInfo, UnixMs, event,
     sasl::{Authenticator, SaslContext, SaslExchange},
 };
 use yubin_store::Store;
@@ -35,12 +35,40 @@ pub struct Pop3Services {
     pub options: Options,
     /// When accounts last logged in.
     pub login_delay: LoginDelay,
+    /// What accounts want otherwise than others do.
+    pub policies: Arc<dyn Policies>,
+}
+
+/// Tells what an account wants. The directory knows.
+pub trait Policies: Send + Sync {
+    /// Whether what DELE has marked goes to Trash, not away.
+    fn delete_to_trash(&self, account: AccountId) -> bool;
+}
+
+/// Nobody wants anything.
+struct NoPolicies;
+
+impl Policies for NoPolicies {
+    fn delete_to_trash(&self, _account: AccountId) -> bool {
+        false
+    }
 }
 
 impl Pop3Services {
     /// Over a store and a directory.
     pub fn new(store: Store, authenticator: Arc<dyn Authenticator>, options: Options) -> Self {
-        Self { store, authenticator, options, login_delay: LoginDelay::default() }
+        Self {
+            store,
+            authenticator,
+            options,
+            login_delay: LoginDelay::default(),
+            policies: Arc::new(NoPolicies),
+        }
+    }
+
+    /// With what accounts want.
+    pub fn with_policies(self, policies: Arc<dyn Policies>) -> Self {
+        Self { policies, ..self }
     }
 }
 
@@ -172,8 +200,9 @@ impl Session {
             }
             (Command::Lang(range), _) => commands::lang(range, out),
             (Command::Quit, State::Transaction(open)) => {
-                let seen = services.options.retr_sets_seen;
-                commands::quit(&mut open.maildrop, seen, now, out).await
+                let to_trash = services.policies.delete_to_trash(open.maildrop.account().id());
+                let update = commands::Update { to_trash, sets_seen: services.options.retr_sets_seen };
+                commands::quit(&mut open.maildrop, update, now, out).await
             }
             (Command::Quit, _) => {
                 Reply::BYE.write(out);
@@ -188,10 +217,18 @@ impl Session {
                 commands::auth(arguments, services, context, out).await
             }
             (Command::Apop, State::Authorization { .. }) => commands::apop(),
+            // RFC 6856 §2: before login only.
+            (Command::Utf8, State::Authorization { .. }) => commands::utf8(out),
             (Command::Stls, State::Authorization { .. }) => commands::stls(services, &context, out),
-            (Command::User(_) | Command::Pass(_) | Command::Auth(_) | Command::Apop | Command::Stls, _) => {
-                Reply::LOGGED_IN_ALREADY.into()
-            }
+            (
+                Command::User(_)
+                | Command::Pass(_)
+                | Command::Auth(_)
+                | Command::Apop
+                | Command::Stls
+                | Command::Utf8,
+                _,
+            ) => Reply::LOGGED_IN_ALREADY.into(),
 
             (command, State::Transaction(open)) => transaction(command, &mut open.maildrop, out).await,
             (_, _) => Reply::LOGIN_FIRST.into(),
@@ -293,7 +330,7 @@ async fn transaction(command: Command<'_>, maildrop: &mut Maildrop, out: &mut Ve
     match command {
         Command::Stat => commands::stat(maildrop, out),
         Command::List(message) => commands::list(message, maildrop, out),
-        Command::Uidl(message) => commands::uidl(message, maildrop, out),
+        Command::Uidl(message) => commands::uidl(message, maildrop, out).await,
         Command::Retr(message) => commands::retr(message, maildrop, out).await,
         Command::Top { message, lines } => commands::top(message, lines, maildrop, out).await,
         Command::Dele(message) => commands::dele(message, maildrop, out),

@@ -1,6 +1,6 @@
 //! Long answers under way: listings and messages, sent piece by piece. Never holds a message or a listing whole.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use yubin_store::{Record, Row, StoreError};
 
@@ -76,31 +76,41 @@ impl Transfer {
         out: &mut Vec<u8>,
     ) -> Result<Progress, StoreError> {
         match self {
-            Self::Listing { what, next } => Ok(list(*what, next, drop, out)),
+            Self::Listing { what, next } => list(*what, next, drop, out).await,
             Self::Message(message) => message.advance(drop, out).await,
         }
     }
 }
 
 /// Writes up to [`PIECE_LINES`] lines.
-fn list(what: Listing, next: &mut u32, drop: &Maildrop, out: &mut Vec<u8>) -> Progress {
+async fn list(
+    what: Listing,
+    next: &mut u32,
+    drop: &Maildrop,
+    out: &mut Vec<u8>,
+) -> Result<Progress, StoreError> {
     let end = next.saturating_add(PIECE_LINES);
+    let kept = match what {
+        Listing::Sizes => BTreeMap::new(),
+        Listing::UniqueIds => drop.kept_uidls(*next, end - 1).await?,
+    };
     while *next < end && *next <= drop.last() {
         if let Ok(row) = drop.message(*next) {
             match what {
                 Listing::Sizes => write_to(out, format_args!("{next} {}\r\n", drop.wire_octets(*next, &row))),
-                Listing::UniqueIds => {
-                    write_to(out, format_args!("{next} {}.{}\r\n", drop.uid_validity(), row.uid))
-                }
+                Listing::UniqueIds => match kept.get(&row.uid) {
+                    Some(uidl) => write_to(out, format_args!("{next} {uidl}\r\n")),
+                    None => write_to(out, format_args!("{next} {}.{}\r\n", drop.uid_validity(), row.uid)),
+                },
             }
         }
         *next += 1;
     }
     if *next <= drop.last() {
-        return Progress::More;
+        return Ok(Progress::More);
     }
     out.extend_from_slice(b".\r\n");
-    Progress::Done
+    Ok(Progress::Done)
 }
 
 impl MessageTransfer {

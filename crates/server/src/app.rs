@@ -11,7 +11,7 @@ use yubin_engine::{
     embedded::{EmbeddedEngine, EmbeddedOptions},
 };
 use yubin_imap::{ImapOptions, ImapServices, People, Person, Quotas};
-use yubin_pop3::Pop3Services;
+use yubin_pop3::{Policies, Pop3Services};
 use yubin_smtp::server::{Listener as SmtpListener, Login, Options as SmtpOptions, Service};
 use yubin_store::{Quota, Store, StoreOptions};
 
@@ -276,6 +276,7 @@ impl Running {
             ..yubin_pop3::Options::default()
         };
         Pop3Services::new(self.app.store.clone(), Arc::new(self.app.directory.clone()), options)
+            .with_policies(Arc::new(DirectoryPolicies(self.app.directory.clone())))
     }
 
     /// Finishes what is under way, says good-bye to the sessions, and closes the store.
@@ -309,6 +310,14 @@ impl Quotas for DirectoryQuotas {
             messages: account.quota_messages,
         });
         Box::pin(std::future::ready(quota))
+    }
+}
+
+struct DirectoryPolicies(Directory);
+
+impl Policies for DirectoryPolicies {
+    fn delete_to_trash(&self, account: AccountId) -> bool {
+        self.0.account(account).is_some_and(|account| account.pop3_delete_to_trash)
     }
 }
 

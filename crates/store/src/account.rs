@@ -19,6 +19,7 @@ mod remembered;
 mod scripts;
 mod sharing;
 mod text;
+mod uidls;
 mod verify;
 
 pub(crate) use annotations::set as set_annotations;

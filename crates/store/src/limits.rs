@@ -79,6 +79,8 @@ yubin_base::limits! {
     SCAN_PAIRS: usize = 512, "pairs";
     /// problems that one check of an account tells
     PROBLEMS: usize = 1_000, "sentences";
+    /// UIDLs of a migrated server that one commit keeps
+    UIDLS_AT_ONCE: usize = 2_000, "messages";
     /// what sorting and threading need of messages, kept in memory for all accounts; the least recently used go
     DIGEST_CACHE_OCTETS: usize = 268_435_456, "octets";
     /// records that are read at once to make digests of them

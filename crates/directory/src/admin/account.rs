@@ -85,6 +85,7 @@ impl Directory {
                 quota_octets: new.quota_octets,
                 quota_messages: new.quota_messages,
                 message_octets_max: new.message_octets_max,
+                pop3_delete_to_trash: false,
             };
             let credentials = Credentials::default().with_password(made.clone().map(Made::into_parts));
             let changes = vec![
@@ -136,6 +137,15 @@ impl Directory {
         octets: Option<u64>,
     ) -> Result<Account, DirectoryError> {
         self.edit_account("message size set", name, |account| account.message_octets_max = octets).await
+    }
+
+    /// Says whether what the account's POP3 clients delete goes to Trash.
+    pub async fn set_pop3_delete_to_trash(
+        &self,
+        name: &str,
+        to_trash: bool,
+    ) -> Result<Account, DirectoryError> {
+        self.edit_account("POP3 deletion set", name, |account| account.pop3_delete_to_trash = to_trash).await
     }
 
     /// Makes the account one that stands for nobody, whose mailboxes are shown in the public namespace; or an ordinary one again.

@@ -62,22 +62,6 @@ impl Day {
         }
         Ok(day)
     }
-
-    /// The day a `Date` header field names, in its own time zone: `Mon, 7 Feb 1994 21:52:25 -0800`. Nothing when it is not written so.
-    pub fn of_header(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text.get(..text.len().min(64))?).ok()?;
-        let text = text.split_once(',').map_or(text, |(_, rest)| rest);
-        let mut words = text.split_ascii_whitespace();
-        let day = words.next()?.parse().ok()?;
-        let month = month(words.next()?.get(..3)?)?;
-        let year = words.next()?;
-        let year = match (year.len(), year.parse::<i64>().ok()?) {
-            (2, y) if y < 50 => y + 2000,
-            (2 | 3, y) => y + 1900,
-            (_, y) => y,
-        };
-        (0..=9999).contains(&year).then(|| Self::new(year, month, day)).flatten()
-    }
 }
 
 fn month(name: &str) -> Option<u32> {
@@ -185,17 +169,5 @@ mod tests {
             let (y, m, d) = Day(n).civil();
             assert_eq!(Day::new(y, m, d), Some(Day(n)));
         }
-    }
-
-    #[test]
-    fn header_dates_count_in_their_own_zone() {
-        let check = |text: &str, want: Option<(i64, u32, u32)>| {
-            assert_eq!(Day::of_header(text.as_bytes()).map(Day::civil), want, "{text}");
-        };
-        check("Mon, 7 Feb 1994 21:52:25 -0800", Some((1994, 2, 7)));
-        check("07 February 94 21:52 PST", Some((1994, 2, 7)));
-        check("1 Jan 01 00:00:00 +0900", Some((2001, 1, 1)));
-        check("yesterday", None);
-        check("", None);
     }
 }

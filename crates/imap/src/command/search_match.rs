@@ -2,7 +2,11 @@
 //! text are read. Text is compared decoded and folded, so that searching is exact in every script.
 
 use yubin_base::UnixMs;
-use yubin_formats::{charset::Charset, fold_for_search, mail::SearchField};
+use yubin_formats::{
+    charset::Charset,
+    fold_for_search,
+    mail::{DateTime, Envelope, SearchField, parse_date},
+};
 use yubin_store::{Access, IndexAnswer, Keyword, Row, Sought, StoreError, UidSet};
 
 use crate::{
@@ -161,8 +165,9 @@ impl Plan {
         access: &Access,
     ) -> Result<bool, StoreError> {
         let record = access.record(row.doc).await?;
-        let sent = Day::of_header(quoted(record.staged.envelope.get(1..).unwrap_or_default()));
-        let sent = sent.or(record.staged.sent_date.map(Day::of)).map(|day| day.0);
+        // RFC 9051 §6.4.4: the day that is written, whatever its time and zone.
+        let envelope = Envelope::read(&record.staged.envelope);
+        let sent = envelope.date.as_deref().and_then(parse_date).map(DateTime::local_day);
         let mut content = Content { sent: Some(sent), ..Content::default() };
         let known = |content: &Content| self.test.look(self.at(seq, row, keywords, Some(content)));
         if let Truth::Unknown = known(&content) {
@@ -326,11 +331,4 @@ impl Look<'_> {
 
 fn object_id(text: &str, letter: char) -> Option<u64> {
     text.strip_prefix(letter)?.parse().ok()
-}
-
-/// The content of a quoted string at the front; empty when there is none.
-fn quoted(rendered: &[u8]) -> &[u8] {
-    let inner = rendered.strip_prefix(b"\"").unwrap_or_default();
-    let end = inner.iter().position(|c| *c == b'"').unwrap_or(0);
-    inner.get(..end).unwrap_or_default()
 }

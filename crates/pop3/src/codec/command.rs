@@ -26,6 +26,8 @@ pub enum Command<'a> {
     Capa,
     /// `LANG [range]`
     Lang(Option<&'a str>),
+    /// `UTF8`
+    Utf8,
     /// `STAT`
     Stat,
     /// `LIST [msg]`
@@ -121,6 +123,7 @@ enum Bare {
     Rset,
     Noop,
     Quit,
+    Utf8,
 }
 
 impl Verb {
@@ -141,6 +144,7 @@ impl Verb {
             b"RSET" => Self::Bare(Bare::Rset),
             b"NOOP" => Self::Bare(Bare::Noop),
             b"QUIT" => Self::Bare(Bare::Quit),
+            b"UTF8" => Self::Bare(Bare::Utf8),
             _ => return None,
         })
     }
@@ -219,6 +223,7 @@ fn bare_command(bare: Bare, words: Option<&str>) -> Result<Command<'_>, SyntaxEr
         Bare::Rset => (Command::Rset, "RSET"),
         Bare::Noop => (Command::Noop, "NOOP"),
         Bare::Quit => (Command::Quit, "QUIT"),
+        Bare::Utf8 => (Command::Utf8, "UTF8"),
     };
     if words.is_some() { Err(SyntaxError::Arguments(usage)) } else { Ok(command) }
 }
@@ -253,6 +258,8 @@ mod tests {
     #[test]
     fn commands_are_read_in_any_case() {
         check("QUIT", Ok(Command::Quit));
+        check("utf8", Ok(Command::Utf8));
+        wants("UTF8 USER", "UTF8");
         check("quit", Ok(Command::Quit));
         check("Stat", Ok(Command::Stat));
         check("noop ", Ok(Command::Noop));

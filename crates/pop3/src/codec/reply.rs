@@ -49,6 +49,10 @@ impl Reply {
     pub const BYE: Self = ok("Bye.");
     /// To QUIT when the marked messages are gone.
     pub const BYE_DELETED: Self = ok("Bye, marked messages are deleted.");
+    /// To QUIT when the marked messages are in Trash.
+    pub const BYE_TRASHED: Self = ok("Bye, marked messages are in Trash.");
+    /// To UTF8.
+    pub const UTF8: Self = ok("UTF-8 it is.");
 
     /// No such command.
     pub const UNKNOWN_COMMAND: Self = err("Unknown command.");
@@ -159,6 +163,10 @@ pub fn scan(message: u32, octets: u64, out: &mut Vec<u8>) {
 /// To UIDL with a number.
 pub fn unique_id(message: u32, uid_validity: u32, uid: u32, out: &mut Vec<u8>) {
     write_to(out, format_args!("+OK {message} {uid_validity}.{uid}\r\n"));
+}
+/// To UIDL with a number, of a message that came with its UIDL.
+pub fn kept_unique_id(message: u32, uidl: &str, out: &mut Vec<u8>) {
+    write_to(out, format_args!("+OK {message} {uidl}\r\n"));
 }
 /// To RETR.
 pub fn message_follows(octets: u64, out: &mut Vec<u8>) {

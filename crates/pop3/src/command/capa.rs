@@ -41,6 +41,8 @@ pub(crate) fn capa(
     line(format_args!("EXPIRE NEVER"));
     // RFC 6856 §3.
     line(format_args!("LANG"));
+    // RFC 6856 §2.1: names and passwords may be UTF-8 wherever they may be sent.
+    line(if plaintext_refused(context) { format_args!("UTF8") } else { format_args!("UTF8 USER") });
     line(format_args!("IMPLEMENTATION yubin"));
     line(format_args!("."));
     Outcome::Done

@@ -17,6 +17,7 @@ mod stls;
 mod top;
 mod uidl;
 mod user;
+mod utf8;
 
 pub(crate) use apop::apop;
 pub(crate) use auth::{auth, auth_response};
@@ -27,7 +28,7 @@ pub(crate) use list::list;
 pub(crate) use login::{LoginEnd, finish_login};
 pub(crate) use noop::noop;
 pub(crate) use pass::pass;
-pub(crate) use quit::quit;
+pub(crate) use quit::{Update, quit};
 pub(crate) use retr::retr;
 pub(crate) use rset::rset;
 pub(crate) use stat::stat;
@@ -35,6 +36,7 @@ pub(crate) use stls::stls;
 pub(crate) use top::top;
 pub(crate) use uidl::uidl;
 pub(crate) use user::user;
+pub(crate) use utf8::utf8;
 
 use crate::{codec::reply::Reply, maildrop::Missing};
 

@@ -2,34 +2,44 @@
 
 use yubin_base::{Next, UnixMs, event};
 use yubin_engine::CommitError;
-use yubin_store::{FlagChange, FlagOp, Flags, StoreError};
+use yubin_store::{FlagChange, FlagOp, Flags, SpecialUse, StoreError, UidSet};
 
 use crate::{codec::reply::Reply, events, maildrop::Maildrop, session::Outcome};
 
-pub(crate) async fn quit(
-    maildrop: &mut Maildrop,
-    sets_seen: bool,
-    now: UnixMs,
-    out: &mut Vec<u8>,
-) -> Outcome {
-    let reply = delete_marked(maildrop, now).await;
-    if sets_seen {
+/// What QUIT does beside deleting.
+pub(crate) struct Update {
+    /// What is marked goes to Trash, as the account wants it.
+    pub(crate) to_trash: bool,
+    /// What was sent whole is seen.
+    pub(crate) sets_seen: bool,
+}
+
+pub(crate) async fn quit(maildrop: &mut Maildrop, update: Update, now: UnixMs, out: &mut Vec<u8>) -> Outcome {
+    if update.sets_seen {
         set_seen(maildrop, now).await;
     }
+    let reply = delete_marked(maildrop, update.to_trash, now).await;
     reply.write(out);
     Outcome::Next(Next::Close)
 }
 
-async fn delete_marked(maildrop: &Maildrop, now: UnixMs) -> Reply {
+async fn delete_marked(maildrop: &Maildrop, to_trash: bool, now: UnixMs) -> Reply {
     let marked = maildrop.marked_uids();
     if marked.is_empty() {
         return Reply::BYE;
     }
     let account = maildrop.account();
-    match account.expunge(maildrop.mailbox_id(), Some(&marked), true, now).await {
-        Ok(expunged) => {
-            event!(events::DELETED, account = %account.id(), messages = expunged.uids.len());
-            Reply::BYE_DELETED
+    let gone = match to_trash {
+        true => move_to_trash(maildrop, &marked, now).await,
+        false => {
+            let expunged = account.expunge(maildrop.mailbox_id(), Some(&marked), true, now).await;
+            expunged.map(|expunged| expunged.uids.len())
+        }
+    };
+    match gone {
+        Ok(messages) => {
+            event!(events::DELETED, account = %account.id(), messages, to_trash);
+            if to_trash { Reply::BYE_TRASHED } else { Reply::BYE_DELETED }
         }
         // Somebody deleted the account meanwhile: the messages are gone.
         Err(StoreError::NoMailbox | StoreError::NoAccount) => Reply::BYE_DELETED,
@@ -39,6 +49,19 @@ async fn delete_marked(maildrop: &Maildrop, now: UnixMs) -> Reply {
             if unknown { Reply::DELETE_UNKNOWN } else { Reply::NOT_DELETED }
         }
     }
+}
+
+/// Moves messages to the account's Trash, which is made if there is none.
+async fn move_to_trash(maildrop: &Maildrop, marked: &UidSet, now: UnixMs) -> Result<usize, StoreError> {
+    let account = maildrop.account();
+    let state = account.state();
+    let by_use = state.mailboxes.values().find(|m| m.special_use == Some(SpecialUse::Trash) && !m.no_select);
+    let trash = match by_use.cloned().or_else(|| account.mailbox_named("Trash")) {
+        Some(trash) => trash.id,
+        None => account.create_mailbox("Trash", Some(SpecialUse::Trash), now).await?.id,
+    };
+    let moved = account.move_messages(maildrop.mailbox_id(), marked, trash, now).await?;
+    Ok(moved.uids.len())
 }
 
 /// Messages that were sent whole are seen. Once for all of them, and only a courtesy: a failure changes nothing for the client.

@@ -9,7 +9,7 @@ use yubin_base::{
     sasl::{AuthFailure, Authenticated, Authenticator, SaslContext, SaslExchange, SaslStep},
 };
 use yubin_engine::memory::{Faults, MemoryEngine};
-use yubin_pop3::{Options, Pop3Services, Session};
+use yubin_pop3::{Options, Policies, Pop3Services, Session};
 use yubin_store::{Account, Flags, NewMessage, Quota, Row, Store, StoreOptions, Uid, UidSet};
 use yubin_testkit::{
     SimRandom, block_on,
@@ -23,6 +23,15 @@ pub struct World {
     pub store: Store,
     options: Options,
     services: Option<Arc<Pop3Services>>,
+    to_trash: bool,
+}
+
+struct ToTrash;
+
+impl Policies for ToTrash {
+    fn delete_to_trash(&self, account: AccountId) -> bool {
+        account == ANN
+    }
 }
 
 impl World {
@@ -30,7 +39,7 @@ impl World {
         let engine = MemoryEngine::new();
         let store = store(&engine);
         block_on(store.create_account(ANN, START)).unwrap();
-        Self { engine, store, options: Options::default(), services: None }
+        Self { engine, store, options: Options::default(), services: None, to_trash: false }
     }
 
     pub fn account(&self) -> Arc<Account> {
@@ -85,7 +94,11 @@ impl World {
         if !listener.is_empty() {
             return Arc::new(Pop3Services::new(store, Arc::new(People), options));
         }
-        let make = || Arc::new(Pop3Services::new(store, Arc::new(People), options));
+        let to_trash = self.to_trash;
+        let make = || {
+            let services = Pop3Services::new(store, Arc::new(People), options);
+            Arc::new(if to_trash { services.with_policies(Arc::new(ToTrash)) } else { services })
+        };
         Arc::clone(self.services.get_or_insert_with(make))
     }
 }
@@ -115,6 +128,27 @@ impl Subject for World {
             "login-delay" => {
                 let delay_s = rest.parse().unwrap();
                 self.set(|options| options.login_delay_s = Some(delay_s));
+            }
+            // given uidl 2 old-2
+            "uidl" => {
+                let (uid, uidl) = rest.split_once(' ').unwrap();
+                let account = self.account();
+                let inbox = account.mailbox_named("INBOX").unwrap().id;
+                let uidls = [(Uid(uid.parse().unwrap()), uidl.to_owned())];
+                block_on(account.keep_uidls(inbox, &uidls, START)).unwrap();
+            }
+            "delete-to-trash" => {
+                self.to_trash = true;
+                self.services = None;
+            }
+            // given trash 2: this many messages are in Trash now
+            "trash" => {
+                let trash = self.account().mailbox_named("Trash").unwrap();
+                assert_eq!(trash.counts.messages, rest.parse::<u32>().unwrap());
+            }
+            "no-trash" => {
+                let trash = self.account().mailbox_named("Trash").unwrap();
+                block_on(self.account().delete_mailbox(&trash, START)).unwrap();
             }
             "full" => self.fail(Faults { full_ppm: 1_000_000, ..Faults::default() }),
             "unreadable" => self.fail(Faults { read_error_ppm: 1_000_000, ..Faults::default() }),

@@ -72,6 +72,9 @@ pub enum Request {
         quota: Option<QuotaSetting>,
         /// The largest message it takes; 0: the server's limit only.
         message_octets_max: Option<u64>,
+        /// Whether what POP3 clients delete goes to Trash.
+        #[serde(default)]
+        pop3_delete_to_trash: Option<bool>,
     },
     /// Sets the password.
     AccountPassword {

@@ -84,7 +84,17 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
             }
             Ok(account(app, &added).await)
         }
-        Request::AccountSet { name, enabled, display_name, quota, message_octets_max } => {
+        Request::AccountSet {
+            name,
+            enabled,
+            display_name,
+            quota,
+            message_octets_max,
+            pop3_delete_to_trash,
+        } => {
+            if let Some(to_trash) = pop3_delete_to_trash {
+                directory.set_pop3_delete_to_trash(&name, to_trash).await?;
+            }
             if let Some(enabled) = enabled {
                 directory.set_enabled(&name, enabled).await?;
             }
@@ -191,6 +201,7 @@ async fn account(app: &App, account: &Account) -> Value {
         "quota_octets": account.quota_octets,
         "quota_messages": account.quota_messages,
         "message_octets_max": account.message_octets_max,
+        "pop3_delete_to_trash": account.pop3_delete_to_trash,
         "octets": usage.map(|u| u.octets),
         "messages": usage.map(|u| u.messages),
     })

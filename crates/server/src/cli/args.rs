@@ -267,6 +267,9 @@ pub enum AccountCommand {
         /// The largest message it takes; 0 for the server's limit only
         #[arg(long, value_name = "OCTETS")]
         message_octets_max: Option<u64>,
+        /// Whether what its POP3 clients delete goes to Trash
+        #[arg(long, value_name = "true|false")]
+        pop3_delete_to_trash: Option<bool>,
     },
     /// Set the quota
     Quota {

@@ -310,8 +310,15 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
         }
         AccountCommand::Enable { name } => set(name, Some(true)),
         AccountCommand::Disable { name } => set(name, Some(false)),
-        AccountCommand::Set { name, display_name, message_octets_max } => {
-            Request::AccountSet { name, enabled: None, display_name, quota: None, message_octets_max }
+        AccountCommand::Set { name, display_name, message_octets_max, pop3_delete_to_trash } => {
+            Request::AccountSet {
+                name,
+                enabled: None,
+                display_name,
+                quota: None,
+                message_octets_max,
+                pop3_delete_to_trash,
+            }
         }
         AccountCommand::Quota { name, quota } => Request::AccountSet {
             name,
@@ -319,6 +326,7 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
             display_name: None,
             quota: Some(QuotaSetting { octets: quota.quota_octets, messages: quota.quota_messages }),
             message_octets_max: None,
+            pop3_delete_to_trash: None,
         },
         AccountCommand::Rename { name, address, keep_alias } => {
             Request::AccountRename { name, address, keep_alias }
@@ -330,5 +338,12 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
 }
 
 fn set(name: String, enabled: Option<bool>) -> Request {
-    Request::AccountSet { name, enabled, display_name: None, quota: None, message_octets_max: None }
+    Request::AccountSet {
+        name,
+        enabled,
+        display_name: None,
+        quota: None,
+        message_octets_max: None,
+        pop3_delete_to_trash: None,
+    }
 }

@@ -8,7 +8,8 @@ use super::exit;
 use crate::admin::{AdminErrorClass, Reply};
 
 /// Columns left out of tables; `show` has them.
-const DETAILS: &[&str] = &["message_octets_max", "highest_modseq", "unicode", "origin", "envid"];
+const DETAILS: &[&str] =
+    &["message_octets_max", "pop3_delete_to_trash", "highest_modseq", "unicode", "origin", "envid"];
 
 /// Prints an answer; tells the exit code.
 pub fn print(reply: Reply, json: bool) -> u8 {

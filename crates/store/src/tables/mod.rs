@@ -16,6 +16,7 @@
 //! | [`remembered`] | `r` hash | until when rules remember it |
 //! | [`script`] | `v` name | a Sieve script; of no name: which one runs |
 //! | [`thread`] | `t` hash | threads that know this Message-ID |
+//! | [`uidl`] | `u` mailbox uid | the UIDL of the server it came from |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
 //! | [`index`] | `w` ... | the search index: derived, may be missing |
 //! | [`sharer`] | `y` owner | nothing |
@@ -39,6 +40,7 @@ pub(crate) mod sharer;
 pub(crate) mod staging;
 pub(crate) mod subscription;
 pub(crate) mod thread;
+pub(crate) mod uidl;
 
 use yubin_base::AccountId;
 use yubin_engine::{Key, Part};
