@@ -74,10 +74,14 @@ pub struct Events {
     pub names: bool,
     /// SubscriptionChange.
     pub subscriptions: bool,
+    /// MailboxMetadataChange.
+    pub annotations: bool,
+    /// ServerMetadataChange: whatever the mailboxes.
+    pub server_annotations: bool,
 }
 
 /// The events that run here, as BADEVENT lists them.
-pub const EVENTS: &str = "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange";
+pub const EVENTS: &str = "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange";
 
 /// Events as they are being read.
 #[derive(Default)]
@@ -176,7 +180,7 @@ fn selected_events(
 ) -> Parsed<Option<SelectedEvents>> {
     let start = cursor.clone();
     let read = events(cursor)?;
-    if read.events.names || read.events.subscriptions {
+    if (Events { messages: false, flags: false, ..read.events }) != Events::default() {
         return start.wrong("the selected mailbox has events of messages only");
     }
     *unknown |= read.unknown;
@@ -249,6 +253,8 @@ fn event(cursor: &mut Cursor<'_>, read: &mut Reading) -> Parsed<()> {
         "FLAGCHANGE" => read.events.flags = true,
         "MAILBOXNAME" => read.events.names = true,
         "SUBSCRIPTIONCHANGE" => read.events.subscriptions = true,
+        "MAILBOXMETADATACHANGE" => read.events.annotations = true,
+        "SERVERMETADATACHANGE" => read.events.server_annotations = true,
         // Known to the RFC or not: not to us.
         _ => read.unknown = true,
     }

@@ -14,6 +14,7 @@ use crate::{
         metadata::{Depth, GetMetadata, SetMetadata, Wanted},
     },
     session::{
+        notify::OwnChange,
         reach::{Reached, not_permitted},
         reply::Reply,
         user::Context,
@@ -58,7 +59,7 @@ pub(crate) async fn set(cx: &mut Context<'_>, set: &SetMetadata) -> Result<Reply
         return Err(Reply::no(Code::Limit, "the entry's name is too long"));
     }
     match access.annotate(mailbox, &set.entries, cx.now).await {
-        Ok(_) => {}
+        Ok(modseq) => cx.user.made(access.id(), OwnChange::of_names(modseq)),
         Err(StoreError::Limit(why)) => return Err(Reply::no(Code::MetadataTooMany, why)),
         Err(error) => return Err(error.into()),
     }
@@ -164,7 +165,13 @@ fn is_wanted(name: &str, base: &str, depth: Depth) -> bool {
 }
 
 /// `* METADATA mailbox entry ...` for what changed between what a session was told of and a state (RFC 5464 §4.4.2).
-pub(crate) fn push_changes(told: &Annotations, state: &AccountState, w: &mut Writer<'_>) {
+/// Of those mailboxes that are wanted; of none: of the server as a whole.
+pub(crate) fn push_changes(
+    told: &Annotations,
+    state: &AccountState,
+    wanted: impl Fn(Option<&str>) -> bool,
+    w: &mut Writer<'_>,
+) {
     let mailboxes: BTreeSet<_> = told.keys().chain(state.annotations.keys()).collect();
     for id in mailboxes {
         let name = match id {
@@ -175,6 +182,9 @@ pub(crate) fn push_changes(told: &Annotations, state: &AccountState, w: &mut Wri
                 None => continue,
             },
         };
+        if !wanted(id.map(|_| name)) {
+            continue;
+        }
         let none = BTreeMap::new();
         let (before, now) = (told.get(id).unwrap_or(&none), state.annotations.get(id).unwrap_or(&none));
         let gone = before.keys().filter(|name| !now.contains_key(*name));

@@ -17,7 +17,7 @@ use crate::{
         notify::{Events, Filter, Group, SelectedEvents},
         request::{StatusItem, special_use_attribute},
     },
-    command::{Told, push_status},
+    command::{Told, metadata, push_status},
     limits,
 };
 
@@ -134,7 +134,9 @@ impl Notify {
                 sum.flags |= events.flags;
                 sum.names |= events.names;
                 sum.subscriptions |= events.subscriptions;
+                sum.annotations |= events.annotations;
             }
+            sum.server_annotations |= events.server_annotations;
         }
         sum
     }
@@ -169,6 +171,13 @@ impl Notify {
         let mut responses = names.len();
         for (name, old) in names {
             push_list(&name, old.as_deref(), now, w);
+        }
+        if !change.only_own {
+            let wanted = |name: Option<&str>| {
+                let events = self.events(name.unwrap_or_default(), now);
+                if name.is_some() { events.annotations } else { events.server_annotations }
+            };
+            metadata::push_changes(&told.annotations, now, wanted, w);
         }
         for mailbox in now.mailboxes.values().filter(|m| !m.no_select && Some(m.id) != telling.selected) {
             let Some(before) = change.before(mailbox) else { continue };

@@ -191,7 +191,10 @@ impl User {
         let Some(told) = &mut self.annotations_told else { return };
         let state = self.own.state();
         if !Arc::ptr_eq(told, &state.annotations) {
-            metadata::push_changes(told, &state, &mut Writer::new(out, dialect));
+            // With NOTIFY the client hears of them as it asked there, and not otherwise (RFC 5465 §5.6).
+            if self.notify.is_none() {
+                metadata::push_changes(told, &state, |_| true, &mut Writer::new(out, dialect));
+            }
             *told = Arc::clone(&state.annotations);
         }
     }
