@@ -7,8 +7,8 @@ use yubin_base::UnixMs;
 use yubin_engine::CommitError;
 
 use crate::{
-    Account, Appended, Copied, FlagChange, MailboxId, MailboxState, Moved, NewMessage, Quota, Rights, Row,
-    StoreError, StoreFlags, UidSet, Viewer, apply::rows_in, limits,
+    Account, Appended, Copied, FlagChange, Flags, MailboxId, MailboxState, Moved, NewMessage, Quota, Rights,
+    Row, StoreError, StoreFlags, Uid, UidSet, Viewer, apply::rows_in, limits,
 };
 
 /// An account, and who looks at it. What depends on who looks is here; everything else is the account's.
@@ -53,11 +53,14 @@ impl Access {
         self.account.state().mailboxes.get(&mailbox).map_or(Rights::NONE, |mailbox| self.rights(mailbox))
     }
 
-    /// The mailbox with its pages loaded.
+    /// The mailbox with its pages loaded, with `\Seen`, counts and modseqs as this user has them.
     pub async fn open(&self, mailbox: MailboxId) -> Result<Arc<MailboxState>, StoreError> {
-        self.account.open(mailbox).await
+        match self.viewer {
+            Some(viewer) => self.account.open_as(viewer.id, mailbox).await,
+            None => self.account.open(mailbox).await,
+        }
     }
-    /// As [`Account::store_flags`].
+    /// As [`Account::store_flags`]. Flags that the user may not change stay as they are (RFC 4314 §4).
     pub async fn store_flags(
         &self,
         mailbox: MailboxId,
@@ -65,7 +68,10 @@ impl Access {
         change: &FlagChange,
         now: UnixMs,
     ) -> Result<StoreFlags, StoreError> {
-        self.account.store_flags(mailbox, uids, change, now).await
+        match self.viewer {
+            Some(viewer) => self.account.store_flags_as(viewer, mailbox, uids, change, now).await,
+            None => self.account.store_flags(mailbox, uids, change, now).await,
+        }
     }
     /// Copies messages to a mailbox of the same or another account (RFC 9051 §6.4.7). All or nothing. The content is shared.
     pub async fn copy(
@@ -77,7 +83,7 @@ impl Access {
         now: UnixMs,
     ) -> Result<Copied, StoreError> {
         if target.id() == self.id() {
-            return self.account.copy(from, uids, to, quota, now).await;
+            return self.account.transfer(self.viewer, (from, uids), to, Some(quota), now).await;
         }
         self.copy_across(from, uids, (target, to), quota, now).await
     }
@@ -92,12 +98,12 @@ impl Access {
         now: UnixMs,
     ) -> Result<Moved, StoreError> {
         if target.id() == self.id() {
-            return self.account.move_messages(from, uids, to, now).await;
+            return self.account.transfer(self.viewer, (from, uids), to, None, now).await;
         }
-        let copied = self.copy_across(from, uids, (target, to), quota, now).await?;
+        let mut copied = self.copy_across(from, uids, (target, to), quota, now).await?;
         let gone = UidSet::from_uids(copied.uids.iter().map(|(old, _)| *old));
         if !gone.is_empty() {
-            self.account.expunge(from, Some(&gone), true, now).await?;
+            copied.modseq = self.account.expunge(from, Some(&gone), true, now).await?.modseq;
         }
         Ok(copied)
     }
@@ -134,16 +140,44 @@ impl Access {
         let appended = target.append(to, messages, quota, now).await?;
         let committed = appended.first().map(|first| first.committed);
         let uids = rows.iter().zip(&appended).map(|(old, new)| (old.uid, new.uid)).collect();
-        Ok(Copied { uid_validity, uids, committed, modseq: None })
+        let modseq = appended.first().map(|first| first.modseq);
+        Ok(Copied { uid_validity, uids, committed, modseq })
     }
-    /// As [`Account::append`].
+    /// As [`Account::append`]. Flags that the user may not set are not set (RFC 4314 §4).
     pub async fn append(
         &self,
         mailbox: MailboxId,
-        messages: Vec<NewMessage>,
+        mut messages: Vec<NewMessage>,
         quota: Quota,
         now: UnixMs,
     ) -> Result<Vec<Appended>, StoreError> {
-        self.account.append(mailbox, messages, quota, now).await
+        self.permit(mailbox, &mut messages);
+        let viewer = self.viewer.map(|viewer| viewer.id);
+        self.account.append_all(viewer, mailbox, None, messages, quota, now).await
+    }
+    /// As [`Account::replace`], with the flags of [`Access::append`].
+    pub async fn replace(
+        &self,
+        old: (MailboxId, Uid),
+        mailbox: MailboxId,
+        message: NewMessage,
+        quota: Quota,
+        now: UnixMs,
+    ) -> Result<Appended, StoreError> {
+        let mut messages = vec![message];
+        self.permit(mailbox, &mut messages);
+        let viewer = self.viewer.map(|viewer| viewer.id);
+        let appended = self.account.append_all(viewer, mailbox, Some(old), messages, quota, now).await?;
+        appended.into_iter().next().ok_or(StoreError::Gone)
+    }
+    /// Takes the flags away that the user may not set there.
+    fn permit(&self, mailbox: MailboxId, messages: &mut [NewMessage]) {
+        let rights = self.rights_now(mailbox);
+        for message in messages.iter_mut().filter(|_| !self.is_owner()) {
+            message.flags = Flags(message.flags.0 & rights.flags().0);
+            if !rights.has(Rights::WRITE) {
+                message.keywords.clear();
+            }
+        }
     }
 }

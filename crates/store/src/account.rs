@@ -21,6 +21,7 @@ mod sharing;
 mod text;
 mod uidls;
 mod verify;
+mod viewers;
 
 pub(crate) use annotations::set as set_annotations;
 pub use index::{IndexStats, IndexStep};
@@ -31,7 +32,10 @@ pub use text::{MessageText, TextPlace, TextSink};
 pub(crate) use verify::visit_blobs;
 pub use verify::{Recount, Report};
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use event_listener::Event;
 use parking_lot::{Mutex, RwLock};
@@ -40,7 +44,7 @@ use yubin_engine::Committed;
 
 use crate::{
     AccountState, Flags, Keyword, MailboxId, MailboxState, ModSeq, Row, StoreError, Uid, UidValidity, names,
-    store::Core,
+    seen::Seer, store::Core,
 };
 use commit::Writer;
 
@@ -53,6 +57,8 @@ pub struct Account {
     changed: Event,
     /// Appends that wait for the next commit.
     queue: Mutex<VecDeque<append::Job>>,
+    /// Mailboxes as viewers see them, for as long as a session has them.
+    seers: Mutex<BTreeMap<(MailboxId, AccountId), Seer>>,
     /// Held by whoever changes the account.
     writer: async_lock::Mutex<Writer>,
     /// Held by whoever changes the search index.
@@ -136,6 +142,7 @@ impl Account {
             state: RwLock::new(Arc::new(state)),
             changed: Event::new(),
             queue: Mutex::default(),
+            seers: Mutex::default(),
             writer: async_lock::Mutex::new(writer),
             indexer: async_lock::Mutex::new(()),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AccountState, Acl, Change, Counts, Flags, Keyword, KeywordBits, LogEntry, MailboxId, MailboxState,
-    ModSeq, Page, Row, Uid, UidSet, account::set_annotations, limits,
+    ModSeq, Page, Readers, Row, Uid, UidSet, account::set_annotations, limits,
 };
 
 /// Brings a state forward by one commit. Flags and expunges need the mailbox's pages to be loaded, for the counts.
@@ -27,6 +27,7 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
                 highest_modseq: modseq,
                 no_select: *no_select,
                 acl: Acl::default(),
+                readers: Readers::default(),
                 counts: Counts::default(),
                 keywords: Arc::from([]),
                 pages: Some(Arc::from([])),
@@ -49,6 +50,16 @@ fn apply_change(state: &mut AccountState, modseq: ModSeq, change: &Change) {
                 let before = std::mem::replace(&mut Arc::make_mut(found).name, name.clone());
                 unname(state, &before, *mailbox);
                 Arc::make_mut(&mut state.names).insert(name.as_str().into(), *mailbox);
+            }
+        }
+        Change::Seen { mailbox, viewer, uids, seen } => {
+            let Some(mailbox) = state.mailboxes.get_mut(mailbox) else { return };
+            let mailbox = Arc::make_mut(mailbox);
+            // To everybody else nothing changed; a modseq that is higher than need be does no harm.
+            mailbox.highest_modseq = modseq;
+            if let Some(mut marks) = mailbox.readers.get(*viewer).cloned() {
+                marks.mark(uids, *seen, modseq);
+                mailbox.readers.put(*viewer, marks);
             }
         }
         Change::Acl { mailbox, acl } => {
@@ -177,6 +188,7 @@ pub(crate) fn apply_rows(pages: &mut Vec<Arc<Page>>, modseq: ModSeq, change: &Ch
         Change::Created { .. }
         | Change::Renamed { .. }
         | Change::Acl { .. }
+        | Change::Seen { .. }
         | Change::Subscribed { .. }
         | Change::Script { .. }
         | Change::ScriptActive { .. }

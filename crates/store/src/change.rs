@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use yubin_base::UnixMs;
+use yubin_base::{AccountId, UnixMs};
 
 use crate::{Acl, Flags, Keyword, KeywordBits, MailboxId, ModSeq, Row, SpecialUse, UidSet, UidValidity};
 
@@ -40,6 +40,17 @@ pub enum Change {
         mailbox: MailboxId,
         /// All of its list.
         acl: Acl,
+    },
+    /// Somebody who is not the owner has seen messages, or marked them as not seen. Nothing changes for others.
+    Seen {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Whose `\Seen`.
+        viewer: AccountId,
+        /// The messages.
+        uids: UidSet,
+        /// Whether they are seen.
+        seen: bool,
     },
     /// A name was subscribed to, or given up.
     Subscribed {
@@ -119,6 +130,7 @@ impl Change {
             | Self::Deleted { mailbox }
             | Self::Renamed { mailbox, .. }
             | Self::Acl { mailbox, .. }
+            | Self::Seen { mailbox, .. }
             | Self::Appended { mailbox, .. }
             | Self::Flags { mailbox, .. }
             | Self::Expunged { mailbox, .. } => Some(*mailbox),
@@ -133,7 +145,9 @@ impl Change {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Appended { rows, .. } => rows.len() + 1,
-            Self::Flags { uids, .. } | Self::Expunged { uids, .. } => uids.ranges().len() / 8 + 1,
+            Self::Flags { uids, .. } | Self::Expunged { uids, .. } | Self::Seen { uids, .. } => {
+                uids.ranges().len() / 8 + 1
+            }
             _ => 1,
         }
     }

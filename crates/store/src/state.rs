@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use yubin_base::UnixMs;
 
-use crate::{Acl, DocId, Flags, Keyword, KeywordBits, MailboxId, ModSeq, ThreadId, Uid, UidValidity};
+use crate::{
+    Acl, DocId, Flags, Keyword, KeywordBits, MailboxId, ModSeq, Readers, ThreadId, Uid, UidValidity,
+};
 
 /// One account at one modseq.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +95,8 @@ pub struct MailboxState {
     pub no_select: bool,
     /// What others may do with it.
     pub acl: Acl,
+    /// What those who are not the owner have marked `\Seen`, as far as it is loaded.
+    pub readers: Readers,
     /// Counted, not scanned.
     pub counts: Counts,
     /// Keywords ever used here, in the order of their bits. At most 64.

@@ -1,5 +1,6 @@
 //! Wire syntax: frames, commands in, responses out. Knows nothing of the store or the session.
 
+pub mod acl;
 pub mod append;
 pub mod cursor;
 pub mod date;

@@ -3,6 +3,7 @@
 use yubin_store::{FlagOp, Flags, Keyword};
 
 use super::{
+    acl,
     cursor::{Cursor, Parsed, SyntaxError, is_astring_char, upper},
     esearch, fetch, list, metadata, name, notify,
     request::{
@@ -151,10 +152,13 @@ fn command(cursor: &mut Cursor<'_>, dialect: Dialect, known: &mut bool) -> Parse
         }
         word => match messages_command(cursor, dialect, word, false)? {
             Some(command) => command,
-            None => {
-                *known = false;
-                return start.wrong("there is no such command");
-            }
+            None => match acl::acl(word, cursor, dialect)? {
+                Some(command) => Command::Acl(command),
+                None => {
+                    *known = false;
+                    return start.wrong("there is no such command");
+                }
+            },
         },
     };
     Ok(command)
@@ -206,12 +210,12 @@ fn messages_command(
     }))
 }
 
-fn argument(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+pub(super) fn argument(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
     cursor.sp()?;
     Ok(cursor.astring()?.into_owned())
 }
 
-fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<String> {
+pub(super) fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<String> {
     cursor.sp()?;
     mailbox_name(cursor, dialect)
 }

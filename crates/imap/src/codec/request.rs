@@ -4,6 +4,7 @@ use yubin_base::UnixMs;
 use yubin_store::SpecialUse;
 
 use super::{
+    acl::AclCommand,
     esearch::Esearch,
     fetch::Item,
     list::List,
@@ -61,6 +62,7 @@ pub enum Command {
     GetQuotaRoot(String),
     SetQuota,
     Notify(NotifyArguments),
+    Acl(AclCommand),
     Idle,
     Check,
     Close,

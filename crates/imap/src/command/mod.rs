@@ -231,6 +231,7 @@ async fn run(cx: &mut Context<'_>, tag: &str, command: Command) -> Result<Outcom
         Command::GetQuota(root) => quota::get(cx, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::get_root(cx, &mailbox).await,
         Command::SetQuota => quota::set(),
+        Command::Acl(command) => acl::run(cx, command).await,
         // RFC 3501 §6.4.1: a checkpoint; everything is durable already.
         Command::Check => cx.selected().map(|_| Reply::ok("everything is stored")),
         Command::Close => close::run(cx, true).await,

@@ -1,5 +1,6 @@
 //! What an administrator can ask for: one request, one answer, the same over the socket and without a server.
 
+mod access;
 mod mail;
 mod people;
 pub mod socket;
@@ -94,6 +95,13 @@ pub enum Request {
         /// Whether the old address leads to it from now on.
         keep_alias: bool,
     },
+    /// Makes an account stand for nobody, its mailboxes shown as public ones; or an ordinary one again.
+    AccountPublic {
+        /// Its name.
+        name: String,
+        /// Which.
+        public: bool,
+    },
     /// Removes an account and its mail.
     AccountRemove {
         /// Its name.
@@ -173,6 +181,24 @@ pub enum Request {
     MailboxReindex {
         /// The account's name.
         account: String,
+    },
+    /// Who may do what with a mailbox.
+    MailboxAcl {
+        /// The account's name.
+        account: String,
+        /// The mailbox's name.
+        mailbox: String,
+    },
+    /// Gives or takes rights.
+    MailboxAclSet {
+        /// The account's name.
+        account: String,
+        /// The mailbox's name.
+        mailbox: String,
+        /// Whose: an account's name, `anyone`, or one of these behind `-`.
+        identifier: String,
+        /// Which: letters of RFC 4314, behind `+` or `-` or neither.
+        rights: String,
     },
     /// Checks everything that is stored.
     Fsck {
@@ -283,6 +309,9 @@ pub async fn execute(app: &App, request: Request) -> Reply {
         | Request::AliasAdd { .. }
         | Request::AliasRemove { .. }
         | Request::AliasList => people::execute(app, request).await,
+        Request::AccountPublic { .. } | Request::MailboxAcl { .. } | Request::MailboxAclSet { .. } => {
+            access::execute(app, request).await
+        }
         Request::QueueList { .. }
         | Request::QueueShow { .. }
         | Request::QueueOrder { .. }

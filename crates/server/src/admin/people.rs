@@ -197,6 +197,7 @@ async fn account(app: &App, account: &Account) -> Value {
         "id": account.id.0,
         "display_name": account.display_name,
         "enabled": account.enabled,
+        "public": app.directory.is_public(account.id),
         "has_password": app.directory.has_password(account.id),
         "quota_octets": account.quota_octets,
         "quota_messages": account.quota_messages,

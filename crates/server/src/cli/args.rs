@@ -279,6 +279,14 @@ pub enum AccountCommand {
         #[command(flatten)]
         quota: QuotaArgs,
     },
+    /// Let an account stand for nobody: its mailboxes are shown as public ones to those who have rights there
+    Public {
+        /// team@example.com
+        name: String,
+        /// Make it an ordinary account again
+        #[arg(long)]
+        off: bool,
+    },
     /// Give an account another address
     Rename {
         /// ann@example.com
@@ -430,6 +438,37 @@ pub enum MailboxCommand {
         account: String,
         /// Its name
         mailbox: String,
+    },
+    /// Who may do what with a mailbox
+    Acl {
+        /// What to do.
+        #[command(subcommand)]
+        command: AclCommand,
+    },
+}
+
+/// `yubin mailbox acl`
+#[derive(Debug, Subcommand)]
+pub enum AclCommand {
+    /// Show who may do what; the owner may do everything
+    Show {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        mailbox: String,
+    },
+    /// Give rights, or take them away
+    Set {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        mailbox: String,
+        /// bob@example.com; anyone (of the same domain); behind - those who must not have the rights
+        #[arg(allow_hyphen_values = true)]
+        identifier: String,
+        /// Letters of RFC 4314, lrswipkxtea: these and no others; +lr also these; -lr not these; "" none
+        #[arg(allow_hyphen_values = true)]
+        rights: String,
     },
 }
 

@@ -16,8 +16,8 @@ use crate::{
     dev, start,
 };
 use args::{
-    AccountCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand, QueueChoice,
-    QueueCommand, QueueFilterArgs,
+    AccountCommand, AclCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand,
+    QueueChoice, QueueCommand, QueueFilterArgs,
 };
 
 /// Exit codes, as `yubin --help` lists them.
@@ -254,6 +254,12 @@ fn request(command: Command) -> Result<Request, String> {
             MailboxCommand::Add { account, mailbox } => Request::MailboxAdd { account, mailbox },
             MailboxCommand::Remove { account, mailbox } => Request::MailboxRemove { account, mailbox },
             MailboxCommand::Reindex { account } => Request::MailboxReindex { account },
+            MailboxCommand::Acl { command } => match command {
+                AclCommand::Show { account, mailbox } => Request::MailboxAcl { account, mailbox },
+                AclCommand::Set { account, mailbox, identifier, rights } => {
+                    Request::MailboxAclSet { account, mailbox, identifier, rights }
+                }
+            },
         },
         Command::CollectGarbage => Request::CollectGarbage,
         Command::Ping => Request::Ping,
@@ -328,6 +334,7 @@ fn account_request(command: AccountCommand) -> Result<Request, String> {
             message_octets_max: None,
             pop3_delete_to_trash: None,
         },
+        AccountCommand::Public { name, off } => Request::AccountPublic { name, public: !off },
         AccountCommand::Rename { name, address, keep_alias } => {
             Request::AccountRename { name, address, keep_alias }
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, pin::pin};
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
-use yubin_base::UnixMs;
+use yubin_base::{AccountId, UnixMs};
 use yubin_engine::{BlobRef, CommitError, Committed, Idem, Op};
 
 use super::{
@@ -17,6 +17,7 @@ use crate::{
     Row, StoreError, ThreadId, Uid, UidSet, UidValidity, Usage,
     apply::rows_in,
     limits,
+    seen::Seen,
     tables::{self, codec::damaged, delivery, delivery::Delivery, message, thread, thread::Known},
     threads::{self, Clues},
 };
@@ -25,6 +26,8 @@ type Reply = Result<Vec<Appended>, StoreError>;
 
 /// One call of append, waiting for a commit.
 pub(crate) struct Job {
+    /// Who appends, if not the owner: `\Seen` of the messages is theirs.
+    viewer: Option<AccountId>,
     mailbox: MailboxId,
     /// The message that goes in the same transaction (REPLACE).
     replaces: Option<(MailboxId, Uid)>,
@@ -70,7 +73,7 @@ impl Account {
         quota: Quota,
         now: UnixMs,
     ) -> Result<Vec<Appended>, StoreError> {
-        self.append_all(mailbox, None, messages, quota, now).await
+        self.append_all(None, mailbox, None, messages, quota, now).await
     }
 
     /// Appends a message to `mailbox` and removes the one it replaces, in one transaction (RFC 8508). Only what it is larger than the old one
@@ -83,12 +86,14 @@ impl Account {
         quota: Quota,
         now: UnixMs,
     ) -> Result<Appended, StoreError> {
-        let appended = self.append_all(mailbox, Some(old), vec![message], quota, now).await?;
+        let appended = self.append_all(None, mailbox, Some(old), vec![message], quota, now).await?;
         appended.into_iter().next().ok_or(StoreError::Gone)
     }
 
-    async fn append_all(
+    /// Appends, for somebody who need not be the owner.
+    pub(crate) async fn append_all(
         &self,
+        viewer: Option<AccountId>,
         mailbox: MailboxId,
         replaces: Option<(MailboxId, Uid)>,
         messages: Vec<NewMessage>,
@@ -103,7 +108,17 @@ impl Account {
         let octets = messages.iter().map(Prepared::octets).sum();
         let ops = messages.iter().map(|m| 2 + m.clues.ids.len()).sum();
         let (reply, mut answer) = oneshot::channel();
-        self.queue.lock().push_back(Job { mailbox, replaces, messages, quota, now, octets, ops, reply });
+        self.queue.lock().push_back(Job {
+            viewer,
+            mailbox,
+            replaces,
+            messages,
+            quota,
+            now,
+            octets,
+            ops,
+            reply,
+        });
         loop {
             // Whoever gets the turn first commits for all who wait.
             match select(answer, pin!(self.writer.lock())).await {
@@ -210,6 +225,13 @@ impl Account {
             }
         }
         let known = self.look_up(jobs).await?;
+        let mut marks = BTreeMap::new();
+        for (job, viewer) in jobs.iter().filter_map(|job| Some((job, job.viewer?))) {
+            // A mailbox that is not there fails the job later.
+            if let Ok((_, seen)) = self.opened_as(writer, viewer, job.mailbox).await {
+                marks.insert((job.mailbox, viewer), (seen, Vec::new()));
+            }
+        }
         let state = self.state();
         let mut plan = Appends {
             account: self,
@@ -220,6 +242,7 @@ impl Account {
             known,
             learned: BTreeMap::new(),
             replaced: Vec::new(),
+            marks,
         };
         let places = jobs.iter().map(|job| plan.job(job)).collect();
         Ok((plan.finish(now), places))
@@ -303,6 +326,8 @@ struct Appends<'a> {
     learned: BTreeMap<u64, ()>,
     /// Messages that go.
     replaced: Vec<(MailboxId, Row)>,
+    /// What viewers had marked in a mailbox, and the messages that come with `\Seen` for them.
+    marks: BTreeMap<(MailboxId, AccountId), (Seen, Vec<Uid>)>,
 }
 
 /// What comes into one mailbox.
@@ -385,10 +410,19 @@ impl Appends<'_> {
             place.uid_validity = target.uid_validity;
             place.uid = target.uid_next;
             target.uid_next.0 += 1;
+            let mut flags = message.flags();
+            if let Some(viewer) = job.viewer {
+                if let Some((_, uids)) = self.marks.get_mut(&(job.mailbox, viewer))
+                    && flags.has(Flags::SEEN)
+                {
+                    uids.push(place.uid);
+                }
+                flags = flags.without(Flags::SEEN);
+            }
             target.rows.push(Row {
                 uid: place.uid,
                 doc,
-                flags: message.flags(),
+                flags,
                 keywords: bits_of(&target.keywords, &message.new.keywords),
                 modseq,
                 internal_date: message.new.internal_date,
@@ -449,6 +483,12 @@ impl Appends<'_> {
         }
         if !self.replaced.is_empty() {
             self.account.let_go(&mut plan, self.replaced.iter().map(|(_, row)| row.doc).collect(), now);
+        }
+        for ((mailbox, viewer), (marks, uids)) in self.marks {
+            if !uids.is_empty() {
+                let uids = (UidSet::from_uids(uids), true);
+                self.account.plan_marks(&mut plan, mailbox, (viewer, marks), uids);
+            }
         }
         for id in self.learned.keys() {
             if let Some(known) = self.known.threads.get(id) {

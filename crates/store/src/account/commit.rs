@@ -13,7 +13,7 @@ use yubin_engine::{Batch, BlobRef, CommitError, Committed, Durability, Key, Op, 
 use super::fold::pieces;
 use crate::{
     Account, AccountState, Change, LogEntry, MailboxId, ModSeq, Pages, StoreError, apply, limits,
-    tables::{self, chunk, head, head::Head, log, mailbox, staging, subscription},
+    tables::{self, chunk, head, head::Head, log, mailbox, seen, staging, subscription},
 };
 
 /// What the one writer of an account knows beside the state.
@@ -294,6 +294,8 @@ impl Account {
                 (Some(_), None) => {
                     ops.push(Op::Del(mailbox::key(self.id, id)));
                     let (from, to) = chunk::range(self.id, id);
+                    ops.push(Op::DelRange(from, to));
+                    let (from, to) = seen::mailbox_range(self.id, id);
                     ops.push(Op::DelRange(from, to));
                 }
                 (None, None) => {}

@@ -11,8 +11,8 @@ use super::{
     selectable,
 };
 use crate::{
-    Change, DocId, Keyword, KeywordBits, MailboxId, MailboxState, ModSeq, Quota, Row, StoreError, Uid,
-    UidSet, Usage, apply::rows_in, limits, tables::shared,
+    Change, DocId, Flags, Keyword, KeywordBits, MailboxId, MailboxState, ModSeq, Quota, Rights, Row,
+    StoreError, Uid, UidSet, Usage, Viewer, apply::rows_in, limits, tables::shared,
 };
 
 impl Account {
@@ -25,7 +25,7 @@ impl Account {
         quota: Quota,
         now: UnixMs,
     ) -> Result<Copied, StoreError> {
-        self.transfer(from, uids, to, Some(quota), now).await
+        self.transfer(None, (from, uids), to, Some(quota), now).await
     }
 
     /// Moves messages (RFC 6851). All or nothing.
@@ -36,14 +36,14 @@ impl Account {
         to: MailboxId,
         now: UnixMs,
     ) -> Result<Moved, StoreError> {
-        self.transfer(from, uids, to, None, now).await
+        self.transfer(None, (from, uids), to, None, now).await
     }
 
     /// A copy has a quota; a move has none, since it takes no room.
-    async fn transfer(
+    pub(crate) async fn transfer(
         &self,
-        from: MailboxId,
-        uids: &UidSet,
+        viewer: Option<Viewer>,
+        (from, uids): (MailboxId, &UidSet),
         to: MailboxId,
         quota: Option<Quota>,
         now: UnixMs,
@@ -51,12 +51,21 @@ impl Account {
         let mut writer = self.write().await?;
         for _ in 0..limits::COMMIT_TRIES {
             let source = self.opened(&mut writer, from).await?;
+            let marks = match viewer {
+                Some(viewer) => Some((
+                    self.opened_as(&mut writer, viewer.id, from).await?.1,
+                    self.opened_as(&mut writer, viewer.id, to).await?.1,
+                )),
+                None => None,
+            };
             let state = self.state();
             let target = selectable(&state, to)?;
             let mut plan = Plan::new(&writer);
             let rows: Vec<Row> =
                 rows_in(source.pages.as_deref().unwrap_or_default(), uids).copied().collect();
-            let (arriving, appended) = arrive(&rows, &source, target, plan.modseq(), now)?;
+            let rights = viewer.map_or(Rights::ALL, |viewer| target.acl.rights_of(viewer));
+            let (arriving, appended) =
+                arrive(&permitted(&rows, rights), &source, target, plan.modseq(), now)?;
             let pairs: Vec<(Uid, Uid)> =
                 rows.iter().zip(&arriving).map(|(old, new)| (old.uid, new.uid)).collect();
             let uid_validity = target.uid_validity;
@@ -65,6 +74,16 @@ impl Account {
             }
             plan.changes.push(appended);
             let modseq = Some(plan.modseq());
+            if let (Some(viewer), Some((there, here))) = (viewer, marks)
+                && rights.has(Rights::SEEN)
+            {
+                // What the viewer has seen, they have seen in the copy.
+                let seen =
+                    UidSet::from_uids(pairs.iter().filter(|(old, _)| there.has(*old)).map(|pair| pair.1));
+                if !seen.is_empty() {
+                    self.plan_marks(&mut plan, to, (viewer.id, here), (seen, true));
+                }
+            }
             match quota {
                 Some(quota) => {
                     let octets: u64 = rows.iter().map(|row| u64::from(row.size_octets)).sum();
@@ -93,6 +112,18 @@ impl Account {
         let put = |n, docs: &[DocId]| Op::Put(shared::key(self.id, modseq, n), shared::encode(docs));
         plan.ahead.extend(put_docs(&docs, put));
     }
+}
+
+/// The rows with the flags that somebody with these rights may set (RFC 4314 §4). `\Seen` of the owner stays the owner's.
+fn permitted(rows: &[Row], rights: Rights) -> Vec<Row> {
+    let may = rights.flags().with(Flags::SEEN).with(Flags::LINE_ENDS);
+    let keywords = if rights.has(Rights::WRITE) { u64::MAX } else { 0 };
+    let row = |row: &Row| Row {
+        flags: Flags(row.flags.0 & may.0),
+        keywords: KeywordBits(row.keywords.0 & keywords),
+        ..*row
+    };
+    rows.iter().map(row).collect()
 }
 
 /// The rows as they come into another mailbox.

@@ -9,7 +9,7 @@ use super::{
     commit::{Outcome, Plan, Writer},
 };
 use crate::{
-    Change, Flags, KeywordBits, MailboxId, MailboxState, StoreError, Uid, UidSet,
+    Change, Flags, Keyword, KeywordBits, MailboxId, MailboxState, StoreError, Uid, UidSet,
     apply::{changed, rows_in},
     limits,
 };
@@ -45,6 +45,31 @@ fn plan(
     uids: &UidSet,
     change: &FlagChange,
 ) -> Result<(Plan, StoreFlags), StoreError> {
+    let (keywords, clear, set) = bits_of_change(mailbox, change)?;
+    let mut done = StoreFlags::default();
+    for row in rows_in(mailbox.pages.as_deref().unwrap_or_default(), uids) {
+        if change.unchanged_since.is_some_and(|since| row.modseq > since) {
+            done.modified.push(row.uid);
+        } else if changed(row, clear, set) != (row.flags, row.keywords) {
+            done.changed.push(row.uid);
+        }
+    }
+    let mut plan = Plan::new(writer);
+    if !done.changed.is_empty() {
+        let uids = set_of(&done.changed, mailbox);
+        plan.changes.push(Change::Flags { mailbox: mailbox.id, keywords, uids, clear, set });
+    }
+    Ok((plan, done))
+}
+
+/// Flags and keywords as bits of a mailbox.
+pub(super) type Bits = (Flags, KeywordBits);
+
+/// The keywords that are new to the mailbox, what is cleared first, and what is set then.
+pub(super) fn bits_of_change(
+    mailbox: &MailboxState,
+    change: &FlagChange,
+) -> Result<(Vec<Keyword>, Bits, Bits), StoreError> {
     let flags = Flags(change.flags.0 & Flags::ALL.0);
     let mut keywords = mailbox.keywords.to_vec();
     let bits = match change.op {
@@ -62,21 +87,7 @@ fn plan(
         FlagOp::Add => (none, (flags, bits)),
         FlagOp::Remove => ((flags, bits), none),
     };
-    let mut done = StoreFlags::default();
-    for row in rows_in(mailbox.pages.as_deref().unwrap_or_default(), uids) {
-        if change.unchanged_since.is_some_and(|since| row.modseq > since) {
-            done.modified.push(row.uid);
-        } else if changed(row, clear, set) != (row.flags, row.keywords) {
-            done.changed.push(row.uid);
-        }
-    }
-    let mut plan = Plan::new(writer);
-    if !done.changed.is_empty() {
-        let keywords = keywords.split_off(mailbox.keywords.len());
-        let uids = set_of(&done.changed, mailbox);
-        plan.changes.push(Change::Flags { mailbox: mailbox.id, keywords, uids, clear, set });
-    }
-    Ok((plan, done))
+    Ok((keywords.split_off(mailbox.keywords.len()), clear, set))
 }
 
 /// The messages as a set, with as few ranges as the mailbox allows: UIDs that nobody has may lie within.

@@ -23,6 +23,7 @@ const APPENDED: u8 = 5;
 const FLAGS: u8 = 6;
 const EXPUNGED: u8 = 7;
 const ACL: u8 = 8;
+const SEEN: u8 = 10;
 const SCRIPT: u8 = 16;
 const SCRIPT_ACTIVE: u8 = 17;
 const ANNOTATED: u8 = 9;
@@ -120,6 +121,13 @@ fn write_change(w: &mut Writer, change: &Change) {
             w.int(u64::from(mailbox.0));
             write_acl(w, acl);
         }
+        Change::Seen { mailbox, viewer, uids, seen } => {
+            w.u8(SEEN);
+            w.int(u64::from(mailbox.0));
+            w.int(viewer.0);
+            w.u8(u8::from(*seen));
+            write_uids(w, uids);
+        }
         Change::Subscribed { name, subscribed } => {
             w.u8(SUBSCRIBED);
             w.octets(name.as_bytes());
@@ -194,6 +202,10 @@ fn read_change(r: &mut Reader<'_>) -> Option<Change> {
         },
         DELETED => Change::Deleted { mailbox },
         ACL => Change::Acl { mailbox, acl: read_acl(r)? },
+        SEEN => {
+            let (viewer, seen) = (AccountId(r.int()?), r.u8()? != 0);
+            Change::Seen { mailbox, viewer, uids: read_uids(r)?, seen }
+        }
         RENAMED => Change::Renamed { mailbox, name: r.text()?.to_owned() },
         APPENDED => Change::Appended { mailbox, keywords: read_keywords(r)?, rows: read_rows(r)? },
         FLAGS => Change::Flags {
@@ -363,6 +375,20 @@ mod tests {
             "090302042f612f620101780\
                          42f632f640000090000"
         );
+        assert_eq!(decode(9, &value), Some(entry));
+    }
+
+    #[test]
+    fn marks_of_a_reader_stay_readable() {
+        let seen = Change::Seen {
+            mailbox: MailboxId(3),
+            viewer: AccountId(2),
+            uids: UidSet::from_ranges([(1, 4)]),
+            seen: true,
+        };
+        let entry = LogEntry { changes: vec![seen], ..entry() };
+        let value = encode(&entry);
+        assert_eq!(value[17..value.len() - 4], [1, SEEN, 3, 2, 1, 1, 1, 3]);
         assert_eq!(decode(9, &value), Some(entry));
     }
 

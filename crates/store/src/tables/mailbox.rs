@@ -7,8 +7,8 @@ use yubin_engine::{Key, Val};
 
 use super::codec::{Reader, Writer};
 use crate::{
-    Acl, AclEntry, Counts, Keyword, MailboxId, MailboxState, ModSeq, Rights, SpecialUse, Uid, UidValidity,
-    Who,
+    Acl, AclEntry, Counts, Keyword, MailboxId, MailboxState, ModSeq, Readers, Rights, SpecialUse, Uid,
+    UidValidity, Who,
 };
 
 /// Without the list of who may what.
@@ -85,6 +85,7 @@ pub(crate) fn decode(value: &[u8]) -> Option<MailboxState> {
         highest_modseq: ModSeq(r.int()?),
         counts: Counts { messages: r.int32()?, unseen: r.int32()?, deleted: r.int32()?, octets: r.int()? },
         acl: Acl::default(),
+        readers: Readers::default(),
         keywords: Arc::from([]),
         pages: None,
     };
@@ -151,6 +152,7 @@ mod tests {
                 AclEntry { who: Who::Anyone, negative: false, rights: Rights::READ },
                 AclEntry { who: Who::Account(AccountId(300)), negative: true, rights: Rights::ALL },
             ]),
+            readers: Readers::default(),
             counts: Counts { messages: 4, unseen: 1, deleted: 0, octets: 1000 },
             keywords: Arc::from([Keyword::new("$Forwarded").unwrap()]),
             pages: None,

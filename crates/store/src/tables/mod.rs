@@ -19,6 +19,7 @@
 //! | [`uidl`] | `u` mailbox uid | the UIDL of the server it came from |
 //! | [`expunged`] | `x` modseq part | documents whose content can go later |
 //! | [`index`] | `w` ... | the search index: derived, may be missing |
+//! | [`seen`] | `e` mailbox viewer piece | what a viewer marked `\Seen` |
 //! | [`sharer`] | `y` owner | nothing |
 //! | [`staging`] | `w` | an entry of the log is being written ahead |
 //! | [`delivery`] | `z` idem | where a delivery went |
@@ -35,6 +36,7 @@ pub(crate) mod mailbox;
 pub(crate) mod message;
 pub(crate) mod remembered;
 pub(crate) mod script;
+pub(crate) mod seen;
 pub(crate) mod shared;
 pub(crate) mod sharer;
 pub(crate) mod staging;

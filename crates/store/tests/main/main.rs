@@ -14,4 +14,5 @@ mod mailboxes;
 mod model;
 mod read;
 mod scripts;
+mod sharing;
 mod simulation;
