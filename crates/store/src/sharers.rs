@@ -7,7 +7,7 @@ use yubin_base::{AccountId, UnixMs};
 use yubin_engine::{Batch, CommitError, Durability, Op, Pre, Val};
 
 use crate::{
-    Account, Acl, AclChange, MailboxId, Store, StoreError, Viewer, Who, limits,
+    Account, Acl, AclChange, MailboxId, Rights, Store, StoreError, Viewer, Who, limits,
     tables::{self, codec::damaged, sharer},
 };
 
@@ -21,8 +21,11 @@ impl Store {
         change: AclChange,
         now: UnixMs,
     ) -> Result<Acl, StoreError> {
-        let grants = !negative && !matches!(change, AclChange::Remove(_));
-        if !grants {
+        let given = match change {
+            AclChange::Replace(rights) | AclChange::Add(rights) if !negative => rights,
+            _ => Rights::NONE,
+        };
+        if given.is_empty() {
             return owner.change_acl(mailbox, who, negative, change, now).await;
         }
         self.put_hint(who, owner.id()).await?;

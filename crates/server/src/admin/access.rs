@@ -85,6 +85,6 @@ mod tests {
         assert_eq!(change("+lr").unwrap(), AclChange::Add(rights("lr")));
         assert_eq!(change("-lr").unwrap(), AclChange::Remove(rights("lr")));
         assert_eq!(change("").unwrap(), AclChange::Replace(Rights::NONE));
-        assert!(change("read").unwrap_err().message.contains("lrswipkxtea"));
+        assert!(change("full").unwrap_err().message.contains("lrswipkxtea"));
     }
 }

@@ -83,7 +83,12 @@ mod tests {
 
     #[test]
     fn the_longest_row_fits_into_a_value() {
-        let run = |n: u32| Run { from: n, to: n, seen: n % 2 == 0, modseq: ModSeq(u64::from(n % 7) << 40) };
+        let run = |n: u32| Run {
+            from: n,
+            to: n,
+            seen: n.is_multiple_of(2),
+            modseq: ModSeq(u64::from(n % 7) << 40),
+        };
         let runs: Vec<Run> = (u32::MAX - 4095..=u32::MAX).map(run).collect();
         assert!(encode(&runs).len() < 65_536);
         assert_eq!(decode(&encode(&runs)), Some(runs));
