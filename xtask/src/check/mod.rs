@@ -47,6 +47,9 @@ pub struct Options {
     /// Builds with optimizations
     #[arg(long)]
     release: bool,
+    /// Checks this binary instead of building one
+    #[arg(long)]
+    binary: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -70,7 +73,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// The form that `cargo x test` runs.
 pub fn short() -> Result<Tally> {
-    let options = Options { minutes: 10.0 / 60.0, clients: 6, subject: Whom::Yubin, seed: 3, release: false };
+    let options = Options { minutes: 10.0 / 60.0, clients: 6, subject: Whom::Yubin, seed: 3, release: false, binary: None };
     let failed = play(&options)?;
     Ok(Tally { passed: u64::from(failed == 0), failed })
 }
@@ -79,7 +82,10 @@ fn play(options: &Options) -> Result<u64> {
     let dir = workspace::scratch("check-imap")?;
     match options.subject {
         Whom::Yubin => {
-            let binary = workspace::build_server(options.release)?;
+            let binary = match &options.binary {
+                Some(binary) => binary.clone(),
+                None => workspace::build_server(options.release)?,
+            };
             let server = yubin::Yubin::start(&binary, &dir.join("yubin"))?;
             let violations = check(options, server.subject().imap)?;
             server.stop()?;
