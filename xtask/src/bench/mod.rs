@@ -9,7 +9,7 @@ mod many;
 pub mod measure;
 pub mod peers;
 mod pop3;
-mod quiet;
+pub mod quiet;
 mod report;
 mod session;
 pub mod yubin;

@@ -73,7 +73,14 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// The form that `cargo x test` runs.
 pub fn short() -> Result<Tally> {
-    let options = Options { minutes: 10.0 / 60.0, clients: 6, subject: Whom::Yubin, seed: 3, release: false, binary: None };
+    let options = Options {
+        minutes: 10.0 / 60.0,
+        clients: 6,
+        subject: Whom::Yubin,
+        seed: 3,
+        release: false,
+        binary: None,
+    };
     let failed = play(&options)?;
     Ok(Tally { passed: u64::from(failed == 0), failed })
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::bench::measure::Subject;
-use crate::bench::{PASSWORD, account, yubin::Yubin};
+use crate::bench::{PASSWORD, account, quiet, yubin::Yubin};
 use crate::client::imap::Imap;
 use crate::client::wire::Security;
 use crate::workspace;
@@ -59,6 +59,8 @@ pub fn run(options: &Options) -> Result<()> {
     let dir = workspace::scratch("scale")?;
     // Before the server starts: it has as many as we have.
     let sessions = options.sessions.min(idle::sessions_allowed());
+    let quiet = quiet::judge(&dir)?;
+    println!("scale: {}", quiet.words);
     let wanted = |what| options.what == what || options.what == What::All;
     let mut lines = Vec::new();
     let mut points = Vec::new();
@@ -83,7 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
         println!("scale: {}: {}", line.what, line.value);
     }
     if !options.dry && options.what == What::All {
-        page::write(&points, &lines)?;
+        page::write(&points, &lines, &quiet.words)?;
         println!("scale: wrote docs/growth.md and docs/growth.svg");
     }
     let wrong: Vec<_> = lines.iter().filter(|line| line.missed).map(|line| line.what.as_str()).collect();

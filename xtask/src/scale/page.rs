@@ -7,14 +7,14 @@ use super::growth::Point;
 use super::plot;
 use crate::workspace::root;
 
-pub fn write(points: &[Point], lines: &[Line]) -> Result<()> {
+pub fn write(points: &[Point], lines: &[Line], quiet: &str) -> Result<()> {
     let docs = root().join("docs");
     std::fs::write(docs.join("growth.svg"), plot::svg(points))?;
-    std::fs::write(docs.join("growth.md"), text(points, lines))?;
+    std::fs::write(docs.join("growth.md"), text(points, lines, quiet))?;
     Ok(())
 }
 
-fn text(points: &[Point], lines: &[Line]) -> String {
+fn text(points: &[Point], lines: &[Line], quiet: &str) -> String {
     let mut sizes: Vec<u32> = points.iter().map(|point| point.messages).collect();
     sizes.sort_unstable();
     sizes.dedup();
@@ -41,6 +41,7 @@ fn text(points: &[Point], lines: &[Line]) -> String {
         }
         text.push('\n');
     }
+    text.push_str(&format!("\nBefore the run, {quiet}.\n"));
     text.push_str("\n## At full size\n\n| | |\n|---|---|\n");
     for line in lines {
         let mark = if line.missed { " **(short of the goal)**" } else { "" };
