@@ -7,8 +7,10 @@ import socketserver
 import threading
 import time
 
-from dns import Names
+import dkim
+
 from harness import DOMAIN, Strict, case, equal, free_port, hostile, message, run
+from names import Names
 from postfix import Postfix
 
 
@@ -224,6 +226,34 @@ def refused_for_good_at_every_stage_and_reported(server, folder):
             assert answer in told[f"{stage.lower()}.test"], told
         assert all(not peer.taken for peer in peers.values())
         sender.wait_until_empty()
+
+
+@case(60)
+def signed_so_that_dkimpy_verifies(server, folder):
+    """Two keys, made while the server runs; both signatures hold over what the peer took, and not over anything else."""
+    peer = Peer()
+    with sender_to(server, folder, {"far.test": peer}) as sender:
+        records = {}
+        for selector, kind in [("r1", "rsa"), ("e1", "ed25519")]:
+            made = sender.admin("domain", "dkim", "add", DOMAIN, "--selector", selector, "--kind", kind)
+            records[made["record_name"]] = made["record_text"].encode()
+        equal(len(sender.admin("domain", "dkim", "list", DOMAIN)), 2)
+        ann = sender.plain_account("ann")
+        sender.submit(ann, ["bob@far.test"], hostile("bob@far.test", sender=ann.address), mail_options=["BODY=8BITMIME"])
+        without_date = f"From: {ann.address}\r\nSubject: bare\r\nBcc: bob@far.test\r\n\r\nHi.\r\n".encode()
+        sender.submit(ann, ["bob@far.test"], without_date)
+        sender.wait_until_empty()
+        equal(len(peer.taken), 2)
+        look = lambda name, timeout=5: records.get(name.decode().rstrip("."))
+        for _, octets in peer.taken:
+            equal(octets.count(b"DKIM-Signature:"), 2, "signatures")
+            for number in range(2):
+                assert dkim.DKIM(octets).verify(number, dnsfunc=look), octets[:3000]
+                try:
+                    held = dkim.DKIM(octets + b"more\r\n").verify(number, dnsfunc=look)
+                except dkim.ValidationError:
+                    held = False
+                assert not held, "a changed body was taken for signed"
 
 
 @case(60)

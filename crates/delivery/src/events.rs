@@ -29,6 +29,8 @@ yubin_base::events! {
     DEFERRED = Warn "delivery.deferred";
     /// A delivery failed for good. The entry stays in the queue until someone looks: `yubin queue show`.
     FAILED = Warn "delivery.failed";
+    /// A message of a user of ours could not be signed (DKIM); it goes without.
+    NOT_SIGNED = Warn "delivery.not_signed";
     /// Another server took a message for a recipient.
     SENT = Info "delivery.sent";
     /// A message was sent whole and no answer came: it may have arrived, and is tried again (RFC 1047).

@@ -24,7 +24,7 @@ use remote::{Sending, attempt::Courier};
 
 pub use deliver::DestinationReadings;
 pub use queue::{Filter, History, Queue, QueueError, QueueStatus, QueuedMessage, Sought};
-pub use receive::{DmarcAction, Judging, Spool};
+pub use receive::{DmarcAction, Judging, SigningKeys, Spool};
 pub use tables::{
     entry::{Entry, Findings, Needs, Orders, Origin},
     note::{Note, What},
@@ -40,12 +40,14 @@ pub struct DeliveryOptions {
     pub sending: Option<Sending>,
     /// What judging the senders of mail needs. Without it nobody is judged.
     pub judging: Option<Judging>,
+    /// Who has the keys that sign what our users send. Without it nothing is signed.
+    pub signing: Option<Arc<dyn SigningKeys>>,
 }
 
 impl DeliveryOptions {
-    /// Mail for other hosts waits, and nobody is judged.
+    /// Mail for other hosts waits, nobody is judged, and nothing is signed.
     pub fn new(hostname: impl Into<String>) -> Self {
-        Self { hostname: hostname.into(), sending: None, judging: None }
+        Self { hostname: hostname.into(), sending: None, judging: None, signing: None }
     }
 }
 

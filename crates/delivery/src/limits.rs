@@ -55,6 +55,8 @@ yubin_base::limits! {
     SENDERS: usize = 200, "connections";
     /// messages through one connection, so that no destination keeps one for ever
     MESSAGES_PER_CONNECTION: u32 = 100, "messages";
+    /// destinations about which something is remembered
+    DESTINATIONS_KEPT: usize = 20_000, "destinations";
     /// first pause after a destination could not be reached; doubles up to the last
     DESTINATION_PAUSE_FIRST_S: u64 = 30, "seconds";
     /// longest pause before a destination that could not be reached is tried again

@@ -18,6 +18,7 @@ use yubin_store::{Quota, Store, StoreOptions};
 use crate::{
     clock::{self, SystemClock, SystemRandom},
     config::{Config, ListenerProtocol},
+    dkim::DkimKeys,
     events, limits,
     listen::{self, Gate, Shared},
     metrics::{Metrics, Readings},
@@ -41,6 +42,8 @@ pub struct App {
     pub delivery: Delivery,
     /// What sends it.
     pub tasks: Arc<Tasks>,
+    /// What signs it.
+    pub dkim: Arc<DkimKeys>,
 }
 
 /// Why the server could not start. The text is for the operator.
@@ -95,6 +98,7 @@ impl App {
         };
         let store = Store::new(shared.clone(), random.clone(), store_options);
         let tasks = Arc::new(Tasks::default());
+        let dkim = DkimKeys::open(&config.server.data).map_err(|e| failed("The DKIM keys")(&e))?;
         // Without the sessions there is no work: an offline command must not send.
         let sending = crate::sending::sending(&config, tasks.clone()).map_err(|e| failed("Sending")(&e))?;
         let judging = crate::judging::judging(&config, sending.as_ref()).map_err(|e| failed("DNS")(&e))?;
@@ -104,11 +108,16 @@ impl App {
             directory.clone(),
             random,
             Arc::new(SystemClock),
-            DeliveryOptions { sending, judging, ..DeliveryOptions::new(config.server.hostname.clone()) },
+            DeliveryOptions {
+                sending,
+                judging,
+                signing: Some(dkim.clone()),
+                ..DeliveryOptions::new(config.server.hostname.clone())
+            },
         )
         .await
         .map_err(|e| failed("The queue cannot be read")(&e))?;
-        Ok(Self { config, engine, directory, store, delivery, tasks })
+        Ok(Self { config, engine, directory, store, delivery, tasks, dkim })
     }
 
     /// What metrics and health show of the moment.

@@ -20,14 +20,21 @@ use hickory_resolver::{
 };
 use yubin_base::dns::{Answer, AnyResolver, DnsError, Lookup, Mx, Resolver, Tlsa};
 
-use crate::{config::Dns, limits};
+use crate::{config::Dns, events, limits};
 
 /// The resolver of the configuration.
 pub fn resolver(config: &Dns) -> Result<AnyResolver, String> {
     let (servers, mut options) = if config.servers.is_empty() {
-        let (system, options) =
-            system_conf::read_system_conf().map_err(|e| format!("the system's resolver settings: {e}"))?;
-        (ResolverConfig::from_name_servers(system.name_servers().to_vec()), options)
+        match system_conf::read_system_conf() {
+            Ok((system, options)) => {
+                (ResolverConfig::from_name_servers(system.name_servers().to_vec()), options)
+            }
+            // Mail comes in and is read without DNS; what is for other hosts waits.
+            Err(error) => {
+                yubin_base::event!(events::NO_RESOLVER, error = %error);
+                return Ok(AnyResolver::none());
+            }
+        }
     } else {
         let servers = config.servers.iter().map(|at| name_server(*at)).collect();
         (ResolverConfig::from_name_servers(servers), Default::default())

@@ -25,6 +25,8 @@ yubin_base::events! {
     CERTIFICATE_LOADED = Info "server.certificate_loaded";
     /// The certificate files changed but cannot be used; the old certificate stays. Look at the files.
     CERTIFICATE_REFUSED = Error "server.certificate_refused";
+    /// The system names no resolver, and neither does `dns.servers`: mail for other hosts waits. Set one, and restart.
+    NO_RESOLVER = Error "server.no_resolver";
     /// Tidying up behind expunged messages failed; it is tried again later.
     TIDY_FAILED = Warn "server.tidy_failed";
     /// The search index of an account could not be brought up to date; it is tried again after the next message. Searches find everything meanwhile, only slower.

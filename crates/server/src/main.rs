@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod deflate;
 mod dev;
+mod dkim;
 mod dns;
 mod events;
 mod garbage;

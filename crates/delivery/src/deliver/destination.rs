@@ -75,6 +75,12 @@ impl Destinations {
         {
             return Some(known.paused_until);
         }
+        if all.known.len() >= limits::DESTINATIONS_KEPT {
+            // What was learned of those that nobody waits for is forgotten.
+            all.known.retain(|_, known| {
+                known.workers > 0 || !known.waiting.is_empty() || known.paused_until > now
+            });
+        }
         let key = way.key.clone();
         if !all.in_hand.insert((id, key.clone())) {
             return None;
@@ -206,8 +212,9 @@ impl Destinations {
         }
     }
 
-    /// A worker ends. Returns the destinations that may want one now.
-    pub fn worker_ended(&self, key: &Arc<str>, now: UnixMs) -> Vec<Arc<str>> {
+    /// A worker ends. Returns the destinations that may want one now: none when it ended because its site is full, or it would only be
+    /// turned away again; whoever leaves the site wakes those that stand outside.
+    pub fn worker_ended(&self, key: &Arc<str>, site_full: bool, now: UnixMs) -> Vec<Arc<str>> {
         let mut all = self.0.lock();
         all.workers = all.workers.saturating_sub(1);
         if let Some(known) = all.known.get_mut(key) {
@@ -217,6 +224,9 @@ impl Destinations {
             if idle && known.paused_until <= now && known.failures == 0 {
                 all.known.remove(key);
             }
+        }
+        if site_full {
+            return Vec::new();
         }
         let mut wanting: Vec<Arc<str>> = std::mem::take(&mut all.stalled).into_iter().collect();
         wanting.push(key.clone());
@@ -293,7 +303,7 @@ mod tests {
         }
         assert_eq!(start(10), 10 - FIRST_LIMIT);
         for _ in 0..9 {
-            all.worker_ended(&key, NOW);
+            all.worker_ended(&key, false, NOW);
         }
         for _ in 0..4 {
             all.turned_away(&key);
@@ -306,8 +316,9 @@ mod tests {
         let all = Destinations::default();
         assert!(all.enter_site(&"a.test".into(), "mx.test", 1));
         assert!(!all.enter_site(&"b.test".into(), "mx.test", 1));
+        assert!(all.worker_ended(&"b.test".into(), true, NOW).is_empty(), "it would spin");
         all.leave_site("mx.test");
-        assert!(all.worker_ended(&"a.test".into(), NOW).contains(&"b.test".into()));
+        assert!(all.worker_ended(&"a.test".into(), false, NOW).contains(&"b.test".into()));
         assert!(all.enter_site(&"b.test".into(), "mx.test", 1));
     }
 }

@@ -86,16 +86,18 @@ impl Delivery {
         async move {
             let mut live = None;
             let mut site = None;
+            let mut site_full = false;
             while let Some((id, way)) = self.0.destinations.next(&key) {
                 match self.carry(id, &way, &mut live, &mut site).await {
                     After::GoOn => self.0.destinations.done_with(&key, id),
                     After::SiteFull => {
                         self.0.destinations.put_back(&key, id);
+                        site_full = true;
                         break;
                     }
                     After::Unreachable(why) => {
                         self.0.destinations.done_with(&key, id);
-                        self.pause(&key, &why);
+                        self.pause(&key, id, &why);
                         break;
                     }
                 }
@@ -109,17 +111,18 @@ impl Delivery {
                 self.0.destinations.leave_site(&site);
             }
             let now = self.0.clock.now();
-            for key in self.0.destinations.worker_ended(&key, now) {
+            for key in self.0.destinations.worker_ended(&key, site_full, now) {
                 self.start_worker(&key, now);
             }
         }
     }
 
-    fn pause(&self, key: &Arc<str>, why: &str) {
+    /// Nobody there: those in line wait, and so does the message that found it out.
+    fn pause(&self, key: &Arc<str>, id: TraceId, why: &str) {
         let now = self.0.clock.now();
         let (until, waiting) = self.0.destinations.unreachable(key, now);
         event!(events::DESTINATION_DOWN, destination = %key, reason = %why, waiting = waiting.len(), pause_s = until.since(now) / 1_000);
-        for id in waiting {
+        for id in waiting.into_iter().chain([id]) {
             self.0.queue.look_again(id, until);
         }
     }

@@ -14,6 +14,7 @@ use crate::{
         completion::Completion,
         identity::{HeaderLength, HeaderWatch, header_too_long},
         judge::Judge,
+        sign::Signing,
         trace,
     },
 };
@@ -30,6 +31,8 @@ pub struct Spool {
     length: HeaderLength,
     /// Adds what a submission lacks.
     completion: Option<Completion>,
+    /// Signs a submission.
+    signing: Option<Signing>,
     /// Whether an octet above 127 stood in the header.
     header_utf8: bool,
     /// Whose it is.
@@ -51,6 +54,7 @@ impl Spool {
         let hostname = &delivery.0.options.hostname;
         let completion = submitted.then(|| Completion::new(session.now, id, hostname));
         let judge = Judge::new(hostname, &session, delivery.0.options.judging.as_ref());
+        let signing = delivery.0.options.signing.clone().filter(|_| submitted).map(Signing::new);
         let length = HeaderLength::default();
         Ok(Self {
             delivery,
@@ -61,9 +65,20 @@ impl Spool {
             header,
             length,
             completion,
+            signing,
             header_utf8: false,
             judge,
         })
+    }
+}
+
+impl Spool {
+    /// The octets as they are kept and sent.
+    fn store(&mut self, octets: &[u8]) -> Result<(), Refusal> {
+        if let Some(signing) = &mut self.signing {
+            signing.push(octets, self.id);
+        }
+        self.stager.write(octets).map_err(|e| store_refusal(&e))
     }
 }
 
@@ -80,38 +95,32 @@ impl BodySink for Spool {
         self.header_utf8 |= !octets.get(..in_header).unwrap_or(octets).is_ascii();
         let octets = &*self.judge.push(octets)?;
         match &mut self.completion {
-            Some(completion) => self.stager.write(&completion.push(octets)),
-            None => self.stager.write(octets),
+            Some(completion) => {
+                let octets = completion.push(octets);
+                self.store(&octets)
+            }
+            None => self.store(octets),
         }
-        .map_err(|e| store_refusal(&e))
     }
 
-    async fn finish(self, facts: BodyFacts) -> Result<Accepted, Refusal> {
-        let Self {
-            delivery,
-            session,
-            envelope,
-            id,
-            mut stager,
-            header,
-            completion,
-            header_utf8,
-            length: _,
-            judge,
-        } = self;
-        let mut rest = judge.rest();
-        if let Some(mut completion) = completion {
+    async fn finish(mut self, facts: BodyFacts) -> Result<Accepted, Refusal> {
+        let mut rest = self.judge.rest();
+        if let Some(completion) = &mut self.completion {
             rest = completion.push(&rest);
             rest.extend(completion.finish());
         }
-        stager.write(&rest).map_err(|e| store_refusal(&e))?;
+        self.store(&rest)?;
+        let Self { delivery, session, envelope, id, stager, header, signing, judge, header_utf8, .. } = self;
         if let (Some(header), Some(who)) = (header, &session.authenticated) {
             header.check(&delivery, who.account)?;
         }
         let staged = stager.finish().map_err(|e| store_refusal(&e))?;
         let (judging, clock) = (delivery.0.options.judging.as_ref(), delivery.0.clock.clone());
-        let findings = judge.finish(judging, clock, &session, &envelope, id).await?;
+        let mut findings = judge.finish(judging, clock, &session, &envelope, id).await?;
         let needs = Needs { eight_bit: facts.eight_bit, header_utf8, require_tls: false };
+        if let Some(signing) = signing {
+            findings.fields.extend(signing.finish(id, session.now));
+        }
         delivery.accept(&session, &envelope, id, staged, findings, needs).await
     }
 }

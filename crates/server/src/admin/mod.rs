@@ -46,6 +46,27 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Makes a key that signs a domain's mail.
+    DkimAdd {
+        /// The domain.
+        name: String,
+        /// The selector.
+        selector: String,
+        /// `rsa` or `ed25519`.
+        kind: DkimKind,
+    },
+    /// A domain's keys, with what belongs into DNS.
+    DkimList {
+        /// The domain.
+        name: String,
+    },
+    /// Removes a key.
+    DkimRemove {
+        /// The domain.
+        name: String,
+        /// The selector.
+        selector: String,
+    },
     /// Adds an account with its mailboxes.
     AccountAdd {
         /// Its address.
@@ -213,6 +234,16 @@ pub enum Request {
     CollectGarbage,
 }
 
+/// Kinds of DKIM keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DkimKind {
+    /// RSA of 2048 bits: everybody can verify it.
+    Rsa,
+    /// Ed25519 (RFC 8463): short, and not yet verified by all.
+    Ed25519,
+}
+
 /// Which messages of the queue. What is none fits all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueFilter {
@@ -299,6 +330,9 @@ pub async fn execute(app: &App, request: Request) -> Reply {
         | Request::DomainRemove { .. }
         | Request::DomainList
         | Request::DomainShow { .. }
+        | Request::DkimAdd { .. }
+        | Request::DkimList { .. }
+        | Request::DkimRemove { .. }
         | Request::AccountAdd { .. }
         | Request::AccountSet { .. }
         | Request::AccountPassword { .. }

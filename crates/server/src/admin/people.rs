@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 use yubin_base::{AccountId, Address};
+use yubin_delivery::SigningKeys;
 use yubin_directory::{
     Account, Alias, DirectoryError, Domain, DomainKind, NewAccount, NewDomain, NewPassword,
 };
+use yubin_filter::dkim::{KeyKind, SigningKey};
 use yubin_store::StoreError;
 
-use super::{AdminError, AdminErrorClass, Reply, Request};
+use super::{AdminError, AdminErrorClass, DkimKind, Reply, Request};
 use crate::app::{App, create_mailboxes};
 
 impl From<DirectoryError> for AdminError {
@@ -60,6 +62,31 @@ pub(super) async fn execute(app: &App, request: Request) -> Reply {
         }
         Request::DomainList => Ok(directory.domains().iter().map(|d| domain(d)).collect()),
         Request::DomainShow { name } => Ok(domain(&*directory.domain(&name)?)),
+        Request::DkimAdd { name, selector, kind } => {
+            if !app.directory.is_ours(&name) {
+                return Err(AdminError::new(AdminErrorClass::NotFound, format!("there is no domain {name}")));
+            }
+            let kind = match kind {
+                DkimKind::Rsa => KeyKind::Rsa,
+                DkimKind::Ed25519 => KeyKind::Ed25519,
+            };
+            let made = app.dkim.add(&name, &selector, kind);
+            let made = made.map_err(|e| AdminError::new(AdminErrorClass::Refused, e))?;
+            dkim_key(made.as_ref())
+        }
+        Request::DkimList { name } => {
+            let keys = app.dkim.keys(&name.to_ascii_lowercase());
+            keys.iter().map(|key| dkim_key(key)).collect::<Result<Vec<Value>, _>>().map(Value::Array)
+        }
+        Request::DkimRemove { name, selector } => {
+            match app.dkim.remove(&name.to_ascii_lowercase(), &selector) {
+                Ok(true) => Ok(json!({ "removed": format!("{selector}._domainkey.{name}") })),
+                Ok(false) => {
+                    Err(AdminError::new(AdminErrorClass::NotFound, format!("{name} has no key {selector}")))
+                }
+                Err(error) => Err(AdminError::new(AdminErrorClass::Failed, error)),
+            }
+        }
         Request::AccountAdd {
             address,
             password,
@@ -217,4 +244,16 @@ fn alias(alias: &Alias) -> Value {
         "address": alias.address.to_string(),
         "targets": alias.targets.iter().map(Address::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// A key as shown: never its private half.
+fn dkim_key(key: &SigningKey) -> Reply {
+    let failed = |e| AdminError::new(AdminErrorClass::Failed, e);
+    Ok(json!({
+        "selector": key.selector(),
+        "kind": key.kind().name(),
+        "record_name": key.record_name(),
+        "record_text": key.record_text().map_err(failed)?,
+        "zone_line": key.zone_line().map_err(failed)?,
+    }))
 }

@@ -174,12 +174,47 @@ pub enum DomainCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Keys that sign a domain's mail (DKIM)
+    Dkim {
+        /// What to do.
+        #[command(subcommand)]
+        command: DkimCommand,
+    },
     /// List the domains
     List,
     /// Show one domain
     Show {
         /// example.com
         name: String,
+    },
+}
+
+/// `yubin domain dkim`
+#[derive(Debug, Subcommand)]
+pub enum DkimCommand {
+    /// Make a key and print the DNS record; mail is signed with it from now on
+    Add {
+        /// example.com
+        name: String,
+        /// The name of the key in DNS; a new one for each new key
+        #[arg(long, default_value = "yubin")]
+        selector: String,
+        /// The kind of the key
+        #[arg(long, value_enum, default_value = "rsa")]
+        kind: crate::admin::DkimKind,
+    },
+    /// List a domain's keys with their DNS records
+    List {
+        /// example.com
+        name: String,
+    },
+    /// Remove a key; leave its DNS record for a week
+    Remove {
+        /// example.com
+        name: String,
+        /// The name of the key in DNS
+        #[arg(long)]
+        selector: String,
     },
 }
 

@@ -16,8 +16,8 @@ use crate::{
     dev, start,
 };
 use args::{
-    AccountCommand, AclCommand, AliasCommand, Cli, Command, ConfigCommand, DomainCommand, MailboxCommand,
-    QueueChoice, QueueCommand, QueueFilterArgs,
+    AccountCommand, AclCommand, AliasCommand, Cli, Command, ConfigCommand, DkimCommand, DomainCommand,
+    MailboxCommand, QueueChoice, QueueCommand, QueueFilterArgs,
 };
 
 /// Exit codes, as `yubin --help` lists them.
@@ -226,6 +226,11 @@ fn request(command: Command) -> Result<Request, String> {
                 Request::DomainSet { name, catch_all, separators }
             }
             DomainCommand::Remove { name, force } => Request::DomainRemove { name, force },
+            DomainCommand::Dkim { command } => match command {
+                DkimCommand::Add { name, selector, kind } => Request::DkimAdd { name, selector, kind },
+                DkimCommand::List { name } => Request::DkimList { name },
+                DkimCommand::Remove { name, selector } => Request::DkimRemove { name, selector },
+            },
             DomainCommand::List => Request::DomainList,
             DomainCommand::Show { name } => Request::DomainShow { name },
         },
