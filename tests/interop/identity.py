@@ -2,14 +2,15 @@
 
 import base64
 import imaplib
+import re
 import smtplib
 import time
 
 import dkim
 import nacl.signing
 
-from dns import Names
-from harness import Strict, case, equal
+from harness import DOMAIN, Strict, case, equal, run
+from names import Names
 
 KEY = nacl.signing.SigningKey.generate()
 RECORDS = {
@@ -109,3 +110,38 @@ def mail_comes_in_while_dns_is_silent(server, folder):
             assert time.monotonic() - begun < 10, "waits for DNS each time"
     finally:
         names.stop()
+
+
+@case(seconds=120)
+def our_signatures_verify_for_opendkim(server, folder):
+    with Strict(server.binary, folder / "signing") as signer:
+        ann, bob = signer.plain_account("ann"), signer.plain_account("bob")
+        keys = folder / "keys"
+        for selector, kind in (("r1", "rsa"), ("e1", "ed25519")):
+            made = signer.admin("domain", "dkim", "add", DOMAIN, "--selector", selector, "--kind", kind)
+            with keys.open("a") as file:
+                file.write(f"{made['record_name']} {made['record_text']}\n")
+        content = letter(ann.address, bob.address)
+        with smtplib.SMTP_SSL("localhost", signer.ports["submissions"], context=signer.tls(), timeout=30) as session:
+            session.login(ann.address, ann.password)
+            session.sendmail(ann.address, [bob.address], content)
+        with imaplib.IMAP4_SSL("localhost", signer.ports["imaps"], ssl_context=signer.tls()) as session:
+            session.login(bob.address, bob.password)
+            session.select("INBOX")
+            stored = session.fetch("1", "(BODY.PEEK[])")[1][0][1]
+        configuration = folder / "opendkim.conf"
+        configuration.write_text(f"Mode v\nTestPublicKeys {keys}\nMinimumKeyBits 1024\n")
+
+        def said(octets):
+            file = folder / "message.eml"
+            file.write_bytes(octets)
+            return run(["opendkim", "-x", configuration, "-v", "-t", file]).decode()
+
+        # It tells of one signature of a message; each gets its turn.
+        fields = re.findall(rb"DKIM-Signature: .*\r\n(?:[ \t].*\r\n)+", stored)
+        equal(len(fields), 2)
+        for other, selector in ((fields[1], "r1"), (fields[0], "e1")):
+            one = stored.replace(other, b"")
+            for octets, word in ((one, "succeeded"), (one + b"more\r\n", "failed")):
+                told = said(octets)
+                assert f"(s={selector}" in told and word in told, f"{told}\n{octets.decode()}"

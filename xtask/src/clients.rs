@@ -60,6 +60,7 @@ const FOR_TESTS: &[Package] = &[
     package("msmtp", "msmtp"),
     package("mutt", "mutt"),
     package("offlineimap3", "offlineimap"),
+    package("opendkim", "opendkim"),
     package("openssl", "openssl"),
     package("postfix", "postfix"),
     package("swaks", "swaks"),
