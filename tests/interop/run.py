@@ -11,7 +11,7 @@ import traceback
 
 import harness
 
-MODULES = ["submission", "mx", "hostility", "imap_libraries", "imap_clients", "pop3_clients", "sync", "terminal", "postfix", "sending", "identity", "resources", "lifecycle"]
+MODULES = ["submission", "mx", "hostility", "imap_libraries", "imap_clients", "pop3_clients", "rules", "sync", "terminal", "postfix", "sending", "identity", "resources", "lifecycle"]
 
 
 class TooLong(Exception):

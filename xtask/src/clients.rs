@@ -72,7 +72,7 @@ const FOR_BENCH: &[Package] =
     &[package("dovecot-imapd", "imap"), package("dovecot-lmtpd", "lmtp"), package("dovecot-pop3d", "pop3")];
 
 /// From PyPI, into a virtual environment below the target folder.
-const PYTHON: &[&str] = &["IMAPClient==3.1.0", "dkimpy==1.1.8", "PyNaCl==1.6.2"];
+const PYTHON: &[&str] = &["IMAPClient==3.1.0", "dkimpy==1.1.8", "PyNaCl==1.6.2", "sievelib==1.6.0"];
 
 /// While this file stands and says 101, Debian's packages do not start their services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -12,6 +12,7 @@ use yubin_engine::{
 };
 use yubin_imap::{ImapOptions, ImapServices, People, Person, Quotas};
 use yubin_pop3::{Policies, Pop3Services};
+use yubin_sieve::manage::ManageSieveServices;
 use yubin_smtp::server::{Listener as SmtpListener, Login, Options as SmtpOptions, Service};
 use yubin_store::{Quota, Store, StoreOptions};
 
@@ -24,6 +25,7 @@ use crate::{
     metrics::{Metrics, Readings},
     offload::HashThreads,
     outbound::Tasks,
+    scripts::StoredScripts,
     tls::Certificate,
 };
 
@@ -228,6 +230,12 @@ impl Running {
                     yubin_pop3::Session::new(services.clone(), peer)
                 }));
             }
+            ListenerProtocol::Sieve => {
+                let services = Arc::new(self.sieve_services(tls));
+                self.tasks.spawn(listen::accept(socket, protocol, shared, move |peer| {
+                    yubin_sieve::manage::Session::new(services.clone(), peer)
+                }));
+            }
         }
     }
 
@@ -272,6 +280,17 @@ impl Running {
                 // RFC 2142 §5: this address is always there.
                 administrator: Some(format!("mailto:postmaster@{}", config.server.hostname)),
                 ..ImapOptions::default()
+            },
+        }
+    }
+
+    fn sieve_services(&self, starttls: bool) -> ManageSieveServices {
+        ManageSieveServices {
+            authenticator: Arc::new(self.app.directory.clone()),
+            scripts: Arc::new(StoredScripts(self.app.store.clone())),
+            options: yubin_sieve::manage::Options {
+                tls_available: starttls,
+                plaintext_allowed: self.app.config.mail.plaintext_passwords,
             },
         }
     }

@@ -31,6 +31,10 @@ yubin_base::events! {
     TIDY_FAILED = Warn "server.tidy_failed";
     /// The search index of an account could not be brought up to date; it is tried again after the next message. Searches find everything meanwhile, only slower.
     INDEX_FAILED = Warn "server.index_failed";
+    /// A user changed a Sieve script, or chose another one to run.
+    SCRIPT = Info "server.script";
+    /// Sieve scripts could not be read or written.
+    SCRIPTS_FAILED = Warn "server.scripts_failed";
     /// Space was given back.
     SPACE_FREED = Info "server.space_freed";
     /// An administrator's request was carried out.

@@ -20,6 +20,7 @@ mod logging;
 mod metrics;
 mod offload;
 mod outbound;
+mod scripts;
 mod sending;
 mod serve;
 mod start;

@@ -3,6 +3,7 @@
 mod access;
 mod mail;
 mod people;
+mod rules;
 pub mod socket;
 
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,43 @@ pub enum Request {
         /// Which: letters of RFC 4314, behind `+` or `-` or neither.
         rights: String,
     },
+    /// The Sieve scripts of an account.
+    SieveList {
+        /// The account's name.
+        account: String,
+    },
+    /// One script.
+    SieveShow {
+        /// The account's name.
+        account: String,
+        /// The script's name.
+        name: String,
+    },
+    /// Writes a script.
+    SievePut {
+        /// The account's name.
+        account: String,
+        /// The script's name.
+        name: String,
+        /// The script.
+        text: String,
+        /// Whether it runs from now on.
+        activate: bool,
+    },
+    /// Chooses the script that runs.
+    SieveActivate {
+        /// The account's name.
+        account: String,
+        /// The script's name; none: no script runs.
+        name: Option<String>,
+    },
+    /// Deletes a script.
+    SieveRemove {
+        /// The account's name.
+        account: String,
+        /// The script's name.
+        name: String,
+    },
     /// Checks everything that is stored.
     Fsck {
         /// One account only.
@@ -356,6 +394,11 @@ pub async fn execute(app: &App, request: Request) -> Reply {
         | Request::MailboxReindex { .. }
         | Request::Fsck { .. }
         | Request::CollectGarbage => mail::execute(app, request).await,
+        Request::SieveList { .. }
+        | Request::SieveShow { .. }
+        | Request::SievePut { .. }
+        | Request::SieveActivate { .. }
+        | Request::SieveRemove { .. } => rules::execute(app, request).await,
     };
     match &reply {
         Ok(_) => yubin_base::event!(events::ADMIN, request = %name, outcome = "done"),

@@ -81,6 +81,12 @@ pub enum Command {
         #[command(subcommand)]
         command: MailboxCommand,
     },
+    /// Rules that sort mail: Sieve scripts
+    Sieve {
+        /// What to do.
+        #[command(subcommand)]
+        command: SieveCommand,
+    },
     /// Check everything that is stored
     Fsck {
         /// One account only
@@ -444,6 +450,73 @@ pub enum QueueCommand {
         /// Which.
         #[command(flatten)]
         choice: QueueChoice,
+    },
+}
+
+/// `yubin sieve`
+#[derive(Debug, Subcommand)]
+pub enum SieveCommand {
+    /// List an account's scripts
+    List {
+        /// ann@example.com
+        account: String,
+    },
+    /// Print a script
+    Show {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        name: String,
+    },
+    /// Write a script; it is checked first
+    Put {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        name: String,
+        /// The file; - is standard input
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Let it run from now on
+        #[arg(long)]
+        activate: bool,
+    },
+    /// Choose the script that runs
+    Activate {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        name: String,
+    },
+    /// Let no script run
+    Deactivate {
+        /// ann@example.com
+        account: String,
+    },
+    /// Remove a script that does not run
+    Remove {
+        /// ann@example.com
+        account: String,
+        /// Its name
+        name: String,
+    },
+    /// Say whether a script is valid, without a server
+    Check {
+        /// The file; - is standard input
+        file: PathBuf,
+    },
+    /// Run a script on a message and tell each step, without a server
+    Explain {
+        /// The script's file
+        script: PathBuf,
+        /// The message's file; - is standard input
+        message: PathBuf,
+        /// The sender in the envelope; empty: the null sender
+        #[arg(long, default_value = "sender@example.org")]
+        from: String,
+        /// The recipient in the envelope
+        #[arg(long, default_value = "recipient@example.org")]
+        to: String,
     },
 }
 

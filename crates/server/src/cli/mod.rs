@@ -3,6 +3,7 @@
 pub mod args;
 mod docs;
 mod show;
+mod sieve;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -17,7 +18,7 @@ use crate::{
 };
 use args::{
     AccountCommand, AclCommand, AliasCommand, Cli, Command, ConfigCommand, DkimCommand, DomainCommand,
-    MailboxCommand, QueueChoice, QueueCommand, QueueFilterArgs,
+    MailboxCommand, QueueChoice, QueueCommand, QueueFilterArgs, SieveCommand,
 };
 
 /// Exit codes, as `yubin --help` lists them.
@@ -71,6 +72,10 @@ async fn run(cli: Cli) -> u8 {
             Err(code) => code,
         },
         Command::Config { command } => run_config(command, common),
+        Command::Sieve { command: SieveCommand::Check { file } } => sieve::check(&file, common.json),
+        Command::Sieve { command: SieveCommand::Explain { script, message, from, to } } => {
+            sieve::explain(&script, &message, &from, &to, common.json)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "yubin", &mut std::io::stdout());
             exit::OK
@@ -265,6 +270,19 @@ fn request(command: Command) -> Result<Request, String> {
                     Request::MailboxAclSet { account, mailbox, identifier, rights }
                 }
             },
+        },
+        Command::Sieve { command } => match command {
+            SieveCommand::List { account } => Request::SieveList { account },
+            SieveCommand::Show { account, name } => Request::SieveShow { account, name },
+            SieveCommand::Put { account, name, file, activate } => {
+                Request::SievePut { account, name, text: sieve::read(&file)?, activate }
+            }
+            SieveCommand::Activate { account, name } => Request::SieveActivate { account, name: Some(name) },
+            SieveCommand::Deactivate { account } => Request::SieveActivate { account, name: None },
+            SieveCommand::Remove { account, name } => Request::SieveRemove { account, name },
+            SieveCommand::Check { .. } | SieveCommand::Explain { .. } => {
+                return Err("this command is no request".into());
+            }
         },
         Command::CollectGarbage => Request::CollectGarbage,
         Command::Ping => Request::Ping,

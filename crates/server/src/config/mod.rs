@@ -318,6 +318,8 @@ pub enum ListenerProtocol {
     Pop3,
     /// Fetching mail (995).
     Pop3s,
+    /// Managing Sieve scripts (4190), with STARTTLS.
+    Sieve,
 }
 
 impl ListenerProtocol {
@@ -332,6 +334,7 @@ impl ListenerProtocol {
             Self::Imaps => "imaps",
             Self::Pop3 => "pop3",
             Self::Pop3s => "pop3s",
+            Self::Sieve => "sieve",
         }
     }
     /// Whether the connection begins with a TLS handshake.
@@ -588,6 +591,7 @@ impl Config {
             any(ListenerProtocol::Submission, 587),
             any(ListenerProtocol::Imap, 143),
             any(ListenerProtocol::Pop3, 110),
+            any(ListenerProtocol::Sieve, 4190),
         ];
         if !self.tls.certificate.as_os_str().is_empty() {
             all.push(any(ListenerProtocol::Submissions, 465));

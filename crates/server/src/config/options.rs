@@ -265,7 +265,7 @@ pub const OPTIONS: &[OptionHelp] = &[
     ),
     option(
         "listener.protocol",
-        "smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s",
+        "smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s, sieve",
         "the standard ports of all but lmtp",
         "What is spoken. Names that end in s begin with TLS; the others offer STARTTLS when there is a certificate.",
     ),

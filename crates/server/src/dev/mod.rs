@@ -27,7 +27,7 @@ pub(super) const ACCOUNTS: [(&str, &str, &str); 2] =
     [("ann", "Ann Example", "ann-likes-post"), ("bob", "Bob Example", "bob-likes-post")];
 
 /// Ports without `--ephemeral`: the standard ones plus 2000; LMTP, which has none, is at the number of its RFC.
-const PORTS: [(ListenerProtocol, u16); 8] = [
+const PORTS: [(ListenerProtocol, u16); 9] = [
     (ListenerProtocol::Smtp, 2025),
     (ListenerProtocol::Submission, 2587),
     (ListenerProtocol::Submissions, 2465),
@@ -36,6 +36,7 @@ const PORTS: [(ListenerProtocol, u16); 8] = [
     (ListenerProtocol::Imaps, 2993),
     (ListenerProtocol::Pop3, 2110),
     (ListenerProtocol::Pop3s, 2995),
+    (ListenerProtocol::Sieve, 2190),
 ];
 const HTTP_PORT: u16 = 2080;
 

@@ -76,6 +76,7 @@ fn describe(name: &str) -> &'static str {
         "imaps" => "reading mail (TLS)",
         "pop3" => "fetching mail (STLS)",
         "pop3s" => "fetching mail (TLS)",
+        "sieve" => "rules for incoming mail (ManageSieve, STARTTLS)",
         "http" => "metrics and health",
         _ => "",
     }
