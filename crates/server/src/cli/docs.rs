@@ -49,7 +49,7 @@ fn events() {
 }
 
 fn limits() {
-    let catalogues: [(&str, &[yubin_base::Limit]); 10] = [
+    let catalogues: [(&str, &[yubin_base::Limit]); 11] = [
         ("formats", yubin_formats::limits::ALL),
         ("engine", yubin_engine::limits::ALL),
         ("directory", yubin_directory::limits::ALL),
