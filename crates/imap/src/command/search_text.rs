@@ -1,4 +1,4 @@
-//! Looks for texts in one message: all of them in one reading, across the pieces it comes in. Reads no more than it must.
+//! Looks for texts in one message: all of them in one reading, across the pieces it comes in. Reads no more than it must. RFC 9051 §6.4.4.
 
 use memchr::memmem::Finder;
 use yubin_formats::mail::SearchField;

@@ -1,4 +1,4 @@
-//! Threads of messages written as `id subject date references`, and hostile ones.
+//! Threads of messages written as `id subject date references`, and hostile ones. RFC 5256 §3.
 
 use super::*;
 
