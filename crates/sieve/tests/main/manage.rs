@@ -119,7 +119,10 @@ impl Scripts for Memory {
         self.with(|all| match all.get(&(account.0, name.into())) {
             None => Err(ScriptsError::NonExistent),
             Some((_, true)) => Err(ScriptsError::Active),
-            Some(_) => Ok(drop(all.remove(&(account.0, name.into())))),
+            Some(_) => {
+                all.remove(&(account.0, name.into()));
+                Ok(())
+            }
         })
     }
 }
