@@ -683,6 +683,15 @@ mod tests {
         config
             .listener
             .push(Listener { protocol: ListenerProtocol::Smtp, address: "127.0.0.1:25".parse().unwrap() });
+        config.route.push(Route {
+            domain: "example.test".into(),
+            sender_domain: Some("example.org".into()),
+            hosts: vec!["smart.test".into()],
+            port: smtp_port(),
+            tls: RouteTls::default(),
+            user: "u".into(),
+            password_file: "password".into(),
+        });
         let shown: toml::Table = config.show().parse().expect("TOML");
         let mut keys = Vec::new();
         for (section, value) in &shown {
