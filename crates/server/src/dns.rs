@@ -1,25 +1,32 @@
-//! The resolver: hickory, with DNSSEC validation, behind the port of `base`. Never applies a search list, never looks into `/etc/hosts`.
+//! The resolver: hickory, with DNSSEC validation where the name servers pass signatures on, behind the port of `base`.
+//! Never applies a search list, never looks into `/etc/hosts`.
+
+mod signatures;
 
 use std::{
+    fs,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use hickory_resolver::{
     TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
+    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts},
     lookup::Lookup as Found,
     net::{DnsError as NetDnsError, NetError, runtime::TokioRuntimeProvider},
     proto::{
         dnssec::{Proof, TrustAnchors},
         op::ResponseCode,
         rr::{Name, RData, RecordType},
+        serialize::txt::trust_anchor::{Entry, Parser},
     },
     system_conf,
 };
 use yubin_base::dns::{Answer, AnyResolver, DnsError, Lookup, Mx, Resolver, Tlsa};
 
+use self::signatures::Signatures;
 use crate::{config::Dns, events, limits};
 
 /// The resolver of the configuration.
@@ -44,16 +51,53 @@ pub fn resolver(config: &Dns) -> Result<AnyResolver, String> {
     options.use_hosts_file = ResolveHosts::Never;
     options.cache_size = limits::DNS_CACHED_ANSWERS;
     options.edns0 = true;
-    options.validate = config.dnssec;
-    let mut builder = TokioResolver::builder_with_config(servers, TokioRuntimeProvider::default());
+    let plain = build(&servers, options.clone(), None)?;
+    let proving = if config.dnssec { Some(proving(&servers, options, &config.trust_anchors)?) } else { None };
+    Ok(AnyResolver::new(Hickory { plain, proving }))
+}
+
+/// The resolver that validates, with the root's keys or those of the file.
+fn proving(servers: &ResolverConfig, options: ResolverOpts, file: &Path) -> Result<Proving, String> {
+    let (anchors, zone) = if file.as_os_str().is_empty() {
+        (TrustAnchors::default(), Name::root())
+    } else {
+        anchors(file).map_err(|e| format!("{}: {e}", file.display()))?
+    };
+    let addresses = servers.name_servers().iter().map(|server| {
+        let port = server.connections.first().map_or(limits::DNS_PORT, |connection| connection.port);
+        SocketAddr::new(server.ip, port)
+    });
+    Ok(Proving {
+        signatures: Signatures::new(
+            addresses.collect(),
+            zone,
+            Duration::from_secs(limits::DNS_SIGNATURES_CHECK_S),
+        ),
+        resolver: build(servers, options, Some(anchors))?,
+    })
+}
+
+/// The anchors of a file, and the zone of the first.
+fn anchors(file: &Path) -> Result<(TrustAnchors, Name), String> {
+    let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let anchors = text.parse().map_err(|e| format!("{e}"))?;
+    let entries = Parser::new(text.as_str()).parse().map_err(|e| e.to_string())?;
+    let Some(Entry::DNSKEY(first)) = entries.first() else { return Err("no DNSKEY record".to_owned()) };
+    Ok((anchors, first.name().clone()))
+}
+
+fn build(
+    servers: &ResolverConfig,
+    mut options: ResolverOpts,
+    anchors: Option<TrustAnchors>,
+) -> Result<TokioResolver, String> {
+    options.validate = anchors.is_some();
+    let mut builder = TokioResolver::builder_with_config(servers.clone(), TokioRuntimeProvider::default());
     *builder.options_mut() = options;
-    if config.dnssec && !config.trust_anchors.as_os_str().is_empty() {
-        let anchors = TrustAnchors::from_file(&config.trust_anchors)
-            .map_err(|e| format!("{}: {e}", config.trust_anchors.display()))?;
+    if let Some(anchors) = anchors {
         builder = builder.with_trust_anchor(Arc::new(anchors));
     }
-    let resolver = builder.build().map_err(|e| format!("the resolver: {e}"))?;
-    Ok(AnyResolver::new(Hickory { resolver, validates: config.dnssec }))
+    builder.build().map_err(|e| format!("the resolver: {e}"))
 }
 
 fn name_server(at: SocketAddr) -> NameServerConfig {
@@ -67,8 +111,14 @@ fn name_server(at: SocketAddr) -> NameServerConfig {
 }
 
 struct Hickory {
+    plain: TokioResolver,
+    proving: Option<Proving>,
+}
+
+/// The resolver that validates, and whether it can.
+struct Proving {
     resolver: TokioResolver,
-    validates: bool,
+    signatures: Signatures,
 }
 
 impl Hickory {
@@ -77,46 +127,66 @@ impl Hickory {
         let mut name = Name::from_ascii(name).map_err(|_| DnsError::Permanent)?;
         // Absolute: no search list.
         name.set_fqdn(true);
-        match self.resolver.lookup(name, kind).await {
-            Ok(found) => self.answer(&found, wanted),
-            Err(error) => Err(self.no(&error)),
+        match &self.proving {
+            Some(proving) if proving.signatures.wanted().await => {
+                let found = proving.resolver.lookup(name, kind).await;
+                if found.as_ref().map_or_else(is_bogus, has_bogus) {
+                    proving.signatures.doubt().await;
+                }
+                answer(found, true, wanted)
+            }
+            _ => answer(self.plain.lookup(name, kind).await, false, wanted),
         }
     }
+}
 
-    fn answer<T>(&self, found: &Found, wanted: impl Fn(&RData) -> Option<T>) -> Lookup<T> {
-        let answers = found.answers();
-        let records: Vec<T> = answers.iter().filter_map(|record| wanted(&record.data)).collect();
-        let data = answers.iter().filter(|record| record.record_type() != RecordType::RRSIG);
-        let secure = self.validates && data.clone().all(|record| record.proof == Proof::Secure);
-        // Signatures that do not hold are an attack or an error: it is as if nobody had answered (RFC 4035 §4.3).
-        if self.validates && data.clone().any(|record| record.proof == Proof::Bogus) {
-            return Err(DnsError::Temporary);
-        }
-        let ttl_s = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
-        if records.is_empty() {
-            Err(DnsError::NoRecords { secure })
-        } else {
-            Ok(Answer { records, secure, ttl_s })
-        }
+fn answer<T>(
+    found: Result<Found, NetError>,
+    validated: bool,
+    wanted: impl Fn(&RData) -> Option<T>,
+) -> Lookup<T> {
+    let found = found.map_err(|error| no(&error))?;
+    // Signatures that do not hold are an attack or an error: it is as if nobody had answered (RFC 4035 §4.3).
+    if validated && has_bogus(&found) {
+        return Err(DnsError::Temporary);
     }
+    let answers = found.answers();
+    let records: Vec<T> = answers.iter().filter_map(|record| wanted(&record.data)).collect();
+    let mut data = answers.iter().filter(|record| record.record_type() != RecordType::RRSIG);
+    let secure = validated && data.all(|record| record.proof == Proof::Secure);
+    let ttl_s = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
+    if records.is_empty() {
+        Err(DnsError::NoRecords { secure })
+    } else {
+        Ok(Answer { records, secure, ttl_s })
+    }
+}
 
-    fn no(&self, error: &NetError) -> DnsError {
-        let kind = |code: ResponseCode, secure| match code {
-            ResponseCode::NXDomain => DnsError::NxDomain { secure },
-            _ => DnsError::NoRecords { secure },
-        };
-        match error {
-            NetError::Dns(NetDnsError::NoRecordsFound(none)) => match none.response_code {
-                code @ (ResponseCode::NXDomain | ResponseCode::NoError) => kind(code, false),
-                _ => DnsError::Temporary,
-            },
-            NetError::Dns(NetDnsError::Nsec { response, proof, .. }) => match proof {
-                Proof::Secure => kind(response.response_code, true),
-                Proof::Insecure | Proof::Indeterminate => kind(response.response_code, false),
-                Proof::Bogus => DnsError::Temporary,
-            },
+fn has_bogus(found: &Found) -> bool {
+    let mut data = found.answers().iter().filter(|record| record.record_type() != RecordType::RRSIG);
+    data.any(|record| record.proof == Proof::Bogus)
+}
+
+fn is_bogus(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(NetDnsError::DnssecBogus | NetDnsError::Nsec { proof: Proof::Bogus, .. }))
+}
+
+fn no(error: &NetError) -> DnsError {
+    let kind = |code: ResponseCode, secure| match code {
+        ResponseCode::NXDomain => DnsError::NxDomain { secure },
+        _ => DnsError::NoRecords { secure },
+    };
+    match error {
+        NetError::Dns(NetDnsError::NoRecordsFound(none)) => match none.response_code {
+            code @ (ResponseCode::NXDomain | ResponseCode::NoError) => kind(code, false),
             _ => DnsError::Temporary,
-        }
+        },
+        NetError::Dns(NetDnsError::Nsec { response, proof, .. }) => match proof {
+            Proof::Secure => kind(response.response_code, true),
+            Proof::Insecure | Proof::Indeterminate => kind(response.response_code, false),
+            Proof::Bogus => DnsError::Temporary,
+        },
+        _ => DnsError::Temporary,
     }
 }
 
@@ -170,3 +240,6 @@ impl Resolver for Hickory {
 fn host_name(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,10 @@ yubin_base::events! {
     CERTIFICATE_REFUSED = Error "server.certificate_refused";
     /// The system names no resolver, and neither does `dns.servers`: mail for other hosts waits. Set one, and restart.
     NO_RESOLVER = Error "server.no_resolver";
+    /// A name server leaves DNSSEC signatures out of its answers. `lookups = "unproven"`: they go on without proof, and DANE is not used. `lookups = "fail"`: signatures came earlier since the start, so this may be an attack, and mail waits; if it is none, restart. Set `dns.servers` to name servers that do DNSSEC, best one on this machine, or `dns.dnssec = false`.
+    DNSSEC_STRIPPED = Warn "server.dnssec_stripped";
+    /// The name servers pass DNSSEC signatures on again: lookups are verified.
+    DNSSEC_BACK = Info "server.dnssec_back";
     /// Tidying up behind expunged messages failed; it is tried again later.
     TIDY_FAILED = Warn "server.tidy_failed";
     /// The search index of an account could not be brought up to date; it is tried again after the next message. Searches find everything meanwhile, only slower.

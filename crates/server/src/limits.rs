@@ -43,6 +43,12 @@ yubin_base::limits! {
     DNS_ATTEMPTS: usize = 2, "attempts";
     /// answers of DNS that are kept
     DNS_CACHED_ANSWERS: u64 = 10_000, "answers";
+    /// name servers listen here
+    DNS_PORT: u16 = 53, "port";
+    /// how often name servers that left signatures out, or may have begun to, are asked again whether they pass them on
+    DNS_SIGNATURES_CHECK_S: u64 = 600, "seconds";
+    /// what such a question takes back over UDP: fits every network undivided; more comes over TCP
+    DNS_UDP_OCTETS: usize = 1_232, "octets";
     /// RFC 8461 §3.3: how long the fetching of an MTA-STS policy may take
     POLICY_FETCH_S: u64 = 60, "seconds";
     /// one read from, or write to, another server

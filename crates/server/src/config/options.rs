@@ -133,13 +133,13 @@ pub const OPTIONS: &[OptionHelp] = &[
         "dns.servers",
         "list of address:port",
         "[]: the system's",
-        "The resolvers to ask. Best is one on this machine; with dnssec it need not be trusted.",
+        "The resolvers to ask. Best is one on this machine that passes DNSSEC records on.",
     ),
     option(
         "dns.dnssec",
         "true, false",
         "true",
-        "Whether signatures are verified here. False where the resolvers cannot deal with DNSSEC: then nothing is proven, and DANE is not used.",
+        "Whether signatures are verified here. Where one of the resolvers leaves signatures out of its answers from the start, nothing is proven, DANE is not used, and server.dnssec_stripped is logged; they are asked again every ten minutes. Once signatures came through they are insisted on until the next start. False: nothing is verified, and nobody is asked.",
     ),
     option(
         "dns.trust_anchors",
