@@ -32,7 +32,8 @@ pub(crate) struct Finder {
     left: VecDeque<(u32, u32)>,
     /// How many were looked at, and of how many.
     progress: (u64, u64),
-    begun: bool,
+    /// The search index was asked.
+    asked: bool,
     /// Sequence numbers of what was found, ascending.
     pub(crate) found: Vec<u32>,
     pub(crate) highest_modseq: u64,
@@ -68,7 +69,7 @@ impl Finder {
             other,
             left: left.into(),
             progress,
-            begun: false,
+            asked: false,
             found: Vec::new(),
             highest_modseq: 0,
         }
@@ -87,7 +88,8 @@ impl Finder {
 
     /// Looks at the next messages. True: all are looked at.
     pub(crate) async fn step(&mut self, cx: &Context<'_>) -> Result<bool, StoreError> {
-        if !std::mem::replace(&mut self.begun, true) && self.must_read_many(cx) {
+        if !self.asked && self.must_read_many(cx) {
+            self.asked = true;
             self.plan.ask_index(&self.access).await?;
         }
         let mut bodies = 0;
@@ -126,19 +128,15 @@ impl Finder {
         Ok(self.left.is_empty())
     }
 
-    /// Whether so many messages must be read that it pays to ask the search index first.
+    /// Whether so many of the next messages must be read that it pays to ask the search index first.
     fn must_read_many(&self, cx: &Context<'_>) -> bool {
         let Some(view) = self.view(cx) else { return false };
         let unknown = |seq: &u32| {
             let row = view.at(*seq).map(|(row, _)| row);
             row.is_some_and(|row| self.plan.look(*seq, row, &view.told().keywords) == Truth::Unknown)
         };
-        self.left
-            .iter()
-            .flat_map(|(from, to)| *from..=*to)
-            .filter(unknown)
-            .nth(limits::SEARCH_INDEX_FROM)
-            .is_some()
+        let next = self.left.iter().flat_map(|(from, to)| *from..=*to).take(limits::SEARCH_ROWS_AT_ONCE);
+        next.filter(unknown).nth(limits::SEARCH_INDEX_FROM).is_some()
     }
 
     /// The mailbox that is searched.

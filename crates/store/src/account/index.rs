@@ -181,6 +181,7 @@ impl Account {
         if messages > 0 {
             let (segment, commits) = builder.finish(self.id, id, to);
             head.segments.push(segment);
+            self.commit_index(&value, self.segment_gone(id)).await?;
             for ops in commits {
                 self.commit_index(&value, ops).await?;
             }
@@ -250,6 +251,7 @@ impl Account {
         let gone: BTreeSet<u64> = self.gone(&*view, from, to).await?.into_iter().collect();
         let id = head.next_segment;
         head.next_segment += 1;
+        self.commit_index(&value, self.segment_gone(id)).await?;
         let mut merge = Merge::new(view, self.id, &segments, &gone, id);
         while let Some(ops) = merge.step().await? {
             self.commit_index(&value, ops).await?;
@@ -262,12 +264,14 @@ impl Account {
         head.segments.splice(run, (segment.docs > 0).then_some(segment));
         let mut ops = vec![Op::Put(index::head_key(self.id), head.encode())];
         ops.push(Op::DelRange(index::gone_key(self.id, from), index::gone_key(self.id, to)));
-        for old in &segments {
-            let ranges = index::segment_ranges(self.id, old.id);
-            ops.extend(ranges.map(|(from, to)| Op::DelRange(from, to)));
-        }
+        ops.extend(segments.iter().flat_map(|old| self.segment_gone(old.id)));
         self.commit_index(&value, ops).await?;
         Ok(IndexStep { messages: 0, merged: true, more: true })
+    }
+
+    /// Removes what is stored under the number of a segment: an old one, or what an attempt that was cut short left behind.
+    fn segment_gone(&self, id: u64) -> Vec<Op> {
+        index::segment_ranges(self.id, id).map(|(from, to)| Op::DelRange(from, to)).to_vec()
     }
 
     async fn commit_index(&self, expected: &[u8], ops: Vec<Op>) -> Result<(), StoreError> {

@@ -109,8 +109,6 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     pub(crate) fn new(account: AccountId, segment: u64) -> Self {
-        // What an attempt that was cut short left under this number goes first.
-        let ops = index::segment_ranges(account, segment).map(|(from, to)| Op::DelRange(from, to)).to_vec();
         Self {
             account,
             segment,
@@ -121,7 +119,7 @@ impl SegmentWriter {
             chunks: 0,
             postings: 0,
             octets: 0,
-            ops,
+            ops: Vec::new(),
             ops_octets: 0,
         }
     }

@@ -9,6 +9,7 @@ mod annotations;
 mod append;
 mod embedded;
 mod flags;
+mod index;
 mod large;
 mod mailboxes;
 mod model;
