@@ -208,7 +208,7 @@ async fn refuse(
 }
 
 async fn finish(session: &mut Session, tag: &str, reply: &Reply, out: &mut Vec<u8>) -> Next {
-    session.finish(tag, reply, true, &[], out).await
+    session.finish(tag, reply, super::News::All, &[], out).await
 }
 
 async fn take_words(

@@ -30,7 +30,7 @@ pub(crate) async fn run(
 ) -> Next {
     if session.user.is_some() {
         let reply = Reply::bad("you have logged in already");
-        return session.finish(&tag, &reply, true, &[], out).await;
+        return session.finish(&tag, &reply, super::News::All, &[], out).await;
     }
     let authenticator = std::sync::Arc::clone(&session.services.authenticator);
     let exchange = match authenticator.start(mechanism, capability::sasl_context(session, now)) {

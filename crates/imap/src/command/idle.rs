@@ -40,5 +40,5 @@ pub(crate) async fn take(session: &mut Session, input: &[u8], out: &mut Vec<u8>)
     };
     let reply =
         if line.eq_ignore_ascii_case(b"DONE") { Reply::ok("idled") } else { Reply::bad("expected DONE") };
-    (end + 1, session.finish(&tag, &reply, true, &[], out).await)
+    (end + 1, session.finish(&tag, &reply, super::News::All, &[], out).await)
 }

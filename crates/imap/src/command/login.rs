@@ -23,7 +23,7 @@ pub(crate) async fn run(
 ) -> Next {
     if session.user.is_some() {
         let reply = Reply::bad("you have logged in already");
-        return session.finish(tag, &reply, true, &[], out).await;
+        return session.finish(tag, &reply, super::News::All, &[], out).await;
     }
     if !capability::login_allowed(session) {
         // RFC 9051 §6.2.3: with LOGINDISABLED any password is refused, so that nobody learns whether it was right.
@@ -54,13 +54,13 @@ pub(crate) async fn finish(
             session.user = Some(Box::new(User::new(account, who.account)));
             // RFC 9051 §6.2.2, §6.2.3: the list is another one now.
             let reply = Reply::ok_code(Code::Capability(capability::list(session)), "welcome");
-            session.finish(tag, &reply, true, &[], out).await
+            session.finish(tag, &reply, super::News::All, &[], out).await
         }
         Err(error) => {
             // The directory knows the account and the store does not, or cannot say.
             yubin_base::event!(events::STORE_FAILED, account = %who.name, why = %error);
             let reply = Reply::no(Code::Unavailable, "the account cannot be opened now; try again later");
-            session.finish(tag, &reply, true, &[], out).await
+            session.finish(tag, &reply, super::News::All, &[], out).await
         }
     }
 }
@@ -90,7 +90,7 @@ async fn refused(
             (Reply::no(Code::Unavailable, "logins are not possible now; try again later"), 0)
         }
     };
-    match session.finish(tag, &reply, true, &[], out).await {
+    match session.finish(tag, &reply, super::News::All, &[], out).await {
         Next::Read if delay_ms > 0 => Next::Delay(delay_ms),
         next => next,
     }

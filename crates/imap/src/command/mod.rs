@@ -56,6 +56,17 @@ pub(crate) use fetch::FetchJob;
 use job::{Job, Progress};
 pub(crate) use status::{Told, push_status};
 
+/// What a client is told of other sessions' changes before the answer to its command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// All of it.
+    All,
+    /// RFC 9051 §7.5.1: no EXPUNGE, while sequence numbers are in use.
+    ButExpunge,
+    /// Nothing: SELECT shows the mailbox as it was opened. What came since is told with the next command, so that EXISTS stands once.
+    Nothing,
+}
+
 /// What a command of a logged-in client comes to.
 pub(crate) enum Outcome {
     /// The answer.
@@ -107,7 +118,7 @@ impl Session {
             // After login.
             command => return self.execute_as_user(tag, command, now, out).await,
         };
-        self.finish(&tag, &reply, true, &[], out).await
+        self.finish(&tag, &reply, News::All, &[], out).await
     }
 
     async fn execute_as_user(
@@ -117,23 +128,24 @@ impl Session {
         now: UnixMs,
         out: &mut Vec<u8>,
     ) -> Next {
-        let may_expunge = !matches!(
-            command,
+        let news = match command {
             Command::Fetch { uid: false, .. }
-                | Command::Store { uid: false, .. }
-                | Command::Search { uid: false, .. }
-                | Command::Sort { uid: false, .. }
-                | Command::Thread { uid: false, .. }
-                | Command::Esearch(_)
-        );
+            | Command::Store { uid: false, .. }
+            | Command::Search { uid: false, .. }
+            | Command::Sort { uid: false, .. }
+            | Command::Thread { uid: false, .. }
+            | Command::Esearch(_) => News::ButExpunge,
+            Command::Select { .. } => News::Nothing,
+            _ => News::All,
+        };
         let Some(user) = &mut self.user else {
             let reply = Reply::bad("log in first");
-            return self.finish(&tag, &reply, false, &[], out).await;
+            return self.finish(&tag, &reply, News::ButExpunge, &[], out).await;
         };
         if user.enabled.uid_only && command.uses_sequence_numbers() {
             // RFC 9586 §3: the client promised to use none.
             let reply = Reply::bad_code(Code::UidRequired, "messages have no sequence numbers any more");
-            return self.finish(&tag, &reply, false, &[], out).await;
+            return self.finish(&tag, &reply, News::ButExpunge, &[], out).await;
         }
         if let Command::Idle = command {
             return idle::run(self, tag, out).await;
@@ -145,10 +157,10 @@ impl Session {
         };
         let known = cx.known;
         match outcome {
-            Outcome::Reply(reply) => self.finish(&tag, &reply, may_expunge, &known, out).await,
+            Outcome::Reply(reply) => self.finish(&tag, &reply, news, &known, out).await,
             Outcome::Job(job) => {
                 self.mode =
-                    Mode::Job(Box::new(Running { job, end: End::Answer { tag, may_expunge, told_at: now } }));
+                    Mode::Job(Box::new(Running { job, end: End::Answer { tag, news, told_at: now } }));
                 self.go_on(now, out).await
             }
         }
@@ -171,9 +183,7 @@ impl Session {
                     return Next::Read;
                 };
                 match running.end {
-                    End::Answer { tag, may_expunge, .. } => {
-                        self.finish(&tag, &reply, may_expunge, &known, out).await
-                    }
+                    End::Answer { tag, news, .. } => self.finish(&tag, &reply, news, &known, out).await,
                     End::Told { tag, reply } => {
                         self.answer(&tag, &reply, out);
                         self.judge(reply.status, out)
@@ -193,13 +203,14 @@ impl Session {
         &mut self,
         tag: &str,
         reply: &Reply,
-        may_expunge: bool,
+        news: News,
         known: &[crate::session::view::Known],
         out: &mut Vec<u8>,
     ) -> Next {
         if reply.status != Status::Bad
+            && news != News::Nothing
             && let Some(user) = &mut self.user
-            && let Some(job) = user.sync(may_expunge, known, out).await
+            && let Some(job) = user.sync(news == News::All, known, out).await
         {
             let end = End::Told { tag: tag.to_owned(), reply: reply.clone() };
             self.mode = Mode::Job(Box::new(Running { job, end }));

@@ -19,7 +19,7 @@ use crate::{
         frame::Frame,
         write::{Code, Status},
     },
-    command::{append::Append, authenticate::Exchange, capability, job::Job},
+    command::{News, append::Append, authenticate::Exchange, capability, job::Job},
     events, limits,
 };
 
@@ -78,7 +78,7 @@ pub(crate) struct Running {
 /// What follows a long answer.
 pub(crate) enum End {
     /// What has changed meanwhile, and the tagged answer that the job gives. The client last heard at this time how far it is.
-    Answer { tag: String, may_expunge: bool, told_at: UnixMs },
+    Answer { tag: String, news: News, told_at: UnixMs },
     /// This tagged answer: the job told of new messages before it (RFC 5465 §5.2).
     Told { tag: String, reply: Reply },
     /// IDLE goes on.
