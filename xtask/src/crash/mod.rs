@@ -46,6 +46,8 @@ const SESSIONS: usize = 4;
 const LOAD_MAX_MS: u64 = 1_500;
 /// The server is ready again within this time.
 const READY_WITHIN: Duration = Duration::from_secs(2);
+/// What was queued at the kill is delivered within this time.
+const QUEUE_EMPTY_WITHIN: Duration = Duration::from_secs(10);
 
 pub fn run(options: &Options) -> Result<()> {
     let faults = play(options)?;
@@ -139,6 +141,7 @@ impl<'a> Trial<'a> {
         self.restart()?;
         let world = self.world()?;
         let before = self.faults.len();
+        self.faults.extend(wait_for_queue(self.server()?)?);
         self.faults.extend(self.deliveries.check(&world, &mut self.uids)?);
         for session in &mut self.sessions {
             self.faults.extend(session.check(&world, &mut self.uids)?);
@@ -272,6 +275,24 @@ fn kill_while_starting(binary: &Path, data: &Path, log: &Path, patience: Duratio
     child.kill()?;
     child.wait()?;
     Ok(())
+}
+
+/// Mail for several accounts rests in the queue when it is acknowledged; a server that has just started carries it on. What is still
+/// there after this time is a fault.
+fn wait_for_queue(server: &Server) -> Result<Option<String>> {
+    let begun = Instant::now();
+    loop {
+        let listed = server.admin(&["queue", "list"])?;
+        let left =
+            listed.get("total").and_then(serde_json::Value::as_u64).context("the queue tells no total")?;
+        if left == 0 {
+            return Ok(None);
+        }
+        if begun.elapsed() > QUEUE_EMPTY_WITHIN {
+            return Ok(Some(format!("{left} messages still in the queue")));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The server's own recount: counts, quota, records and bodies.
