@@ -320,7 +320,9 @@ impl Client<'_> {
             ensure!(numbers.len() == found.len(), "SEARCH: a number twice in {found:?}");
             for number in &numbers {
                 let fair = possible.iter().any(|(possible, _)| possible == number)
-                    || search.uid && (unknown_uids || heard.expunged.contains(number));
+                    // Or it was found and then told to be gone, perhaps before its UID was known.
+                    || search.uid
+                        && (unknown_uids || heard.unknown_expunged || heard.expunged.contains(number));
                 ensure!(fair, "SEARCH: {}: {number} does not match", search.key.text());
             }
             for (number, uid) in sure.iter().filter(|(number, _)| !numbers.contains(number)) {
