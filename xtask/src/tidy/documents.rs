@@ -21,7 +21,7 @@ const PAGES: &[&str] = &[
 ];
 
 pub fn check() -> Result<Vec<Finding>> {
-    Ok(vec![present(), paths_exist()?, generated_fresh()?])
+    Ok(vec![present(), paths_exist()?, capabilities_proved()?, generated_fresh()?])
 }
 
 fn present() -> Finding {
@@ -30,6 +30,55 @@ fn present() -> Finding {
         .wrong
         .extend(PAGES.iter().filter(|page| !root().join(page).exists()).map(|page| page.to_string()));
     finding
+}
+
+/// Every capability that IMAP advertises has a row in `docs/rfc.md`, and a transcript or a test cites an RFC of that row.
+fn capabilities_proved() -> Result<Finding> {
+    let mut finding = Finding::new("every advertised capability is described and proved");
+    let source = std::fs::read_to_string(root().join("crates/imap/src/command/capability.rs"))?;
+    let advertised = source
+        .split_once("const AFTER_LOGIN: &str = \"")
+        .and_then(|(_, rest)| rest.split_once("\";"))
+        .map(|(list, _)| list.replace('\\', " "))
+        .context("capability.rs has no list AFTER_LOGIN")?;
+    let page = std::fs::read_to_string(root().join("docs/rfc.md"))?;
+    let rows = rows_of(&page);
+    let mut proofs = String::new();
+    for ending in [".txt", ".rs"] {
+        for path in files_below(&root().join("crates/imap/tests"), ending)? {
+            proofs.push_str(&std::fs::read_to_string(path)?);
+        }
+    }
+    for capability in advertised.split_whitespace() {
+        match rows.iter().find(|(_, names)| names.iter().any(|name| *name == capability)) {
+            None => finding.wrong.push(format!("{capability} has no row in docs/rfc.md")),
+            Some((numbers, _)) if !numbers.iter().any(|number| proofs.contains(&format!("RFC {number}"))) => {
+                finding.wrong.push(format!(
+                    "no transcript or test cites RFC {}, for {capability}",
+                    numbers.join(" or ")
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(finding)
+}
+
+/// The rows of a page's tables: the numbers of the first column, and the words of the second.
+fn rows_of(page: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
+    page.lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix('|')?.split('|');
+            let numbers = cells.next()?.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+            let names = cells
+                .next()?
+                .split([',', ' ', ';', ':', '(', ')'])
+                .map(|word| word.trim_end_matches('.'))
+                .filter(|word| !word.is_empty())
+                .collect();
+            Some((numbers, names))
+        })
+        .collect()
 }
 
 fn generated_fresh() -> Result<Finding> {
