@@ -50,7 +50,7 @@ fn capabilities_proved() -> Result<Finding> {
         }
     }
     for capability in advertised.split_whitespace() {
-        match rows.iter().find(|(_, names)| names.iter().any(|name| *name == capability)) {
+        match rows.iter().find(|(_, names)| names.contains(&capability)) {
             None => finding.wrong.push(format!("{capability} has no row in docs/rfc.md")),
             Some((numbers, _)) if !numbers.iter().any(|number| proofs.contains(&format!("RFC {number}"))) => {
                 finding.wrong.push(format!(

@@ -1,5 +1,5 @@
 //! The search index: which messages may hold a text. Derived from the messages, never in the way of an acknowledgement; without it
-//! everything is found as well, only slower. Never decides alone what it cannot be sure of (docs/decisions/0005-search-index.md).
+//! everything is found as well, only slower. Never decides alone what it cannot be sure of (docs/decisions/0006-search-index.md).
 //!
 //! Folded text is cut into [`terms`], each a piece of the text as it stands; a [`build`]er gathers which documents have each,
 //! and writes them as a [`segment`]; segments are [`merge`]d; a [`query`] finds the terms that a needle leaves in every text that
