@@ -45,6 +45,8 @@ yubin_base::limits! {
     RULES_HEADER_OCTETS: u64 = 262_144, "octets";
     /// what a rule says to the sender of a message that it refuses
     REJECT_REASON_OCTETS: usize = 400, "octets";
+    /// how often rules send one message on, counted by its Delivered-To fields
+    REDIRECT_HOPS: usize = 10, "fields";
     /// the subject of an automatic answer
     ANSWER_SUBJECT_OCTETS: usize = 400, "octets";
     /// ids in the References of an automatic answer

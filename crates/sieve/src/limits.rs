@@ -9,7 +9,7 @@ yubin_base::limits! {
     NODES: usize = 100_000, "nodes";
     /// Strings in one list.
     LIST_STRINGS: usize = 10_000, "strings";
-    /// What one run may do: a step is a command, a test, or a kilobyte that is compared.
+    /// What one run may do: a step is a command, a test, or a kilobyte of header or text that is looked through.
     STEPS: u64 = 200_000, "steps";
     /// RFC 5229 §3: at least 4,000; a longer value is cut.
     VARIABLE_OCTETS: usize = 32_768, "octets";
@@ -31,6 +31,8 @@ yubin_base::limits! {
     BODY_OCTETS: usize = 1_048_576, "octets";
     /// What a compiled regular expression may take.
     REGEX_OCTETS: usize = 262_144, "octets";
+    /// How much of a value a regular expression looks at: its time is the value times the expression.
+    REGEX_VALUE_OCTETS: usize = 65_536, "octets";
     /// Regular expressions in one script.
     REGEXES: usize = 200, "expressions";
     /// Explanations kept of one run; the rest is counted.

@@ -101,6 +101,36 @@ fn a_redirection_to_an_account_here_is_delivered_here() {
 }
 
 #[test]
+fn a_redirection_to_nobody_here_keeps_the_message() {
+    let world = world("redirect \"nobody@example.test\";");
+    mail(&world, "x@elsewhere.test", "ann@example.test", "Subject: a\r\n");
+    assert_eq!(world.inbox("ann@example.test").len(), 1);
+    assert!(world.delivery.queue().is_empty());
+}
+
+#[test]
+fn accounts_that_send_on_to_one_another_end_the_round() {
+    let world = world("redirect \"bob@example.test\";");
+    rule(&world, "bob@example.test", "main", "redirect \"ann@example.test\";", true);
+    mail(&world, "x@elsewhere.test", "ann@example.test", "Subject: a\r\n");
+    assert_eq!(world.work(), None, "the queue comes to rest");
+    assert!(world.delivery.queue().is_empty());
+    assert_eq!((world.inbox("ann@example.test").len(), world.inbox("bob@example.test").len()), (1, 0));
+}
+
+#[test]
+fn an_account_that_sends_on_under_ever_new_names_of_its_own_ends_too() {
+    let world = world(
+        "require [\"envelope\", \"variables\", \"subaddress\"];
+         if envelope :matches :localpart \"to\" \"*\" { redirect \"${1}+x@example.test\"; }",
+    );
+    mail(&world, "x@elsewhere.test", "ann+a@example.test", "Subject: a\r\n");
+    assert_eq!(world.work(), None, "the queue comes to rest");
+    assert!(world.delivery.queue().is_empty());
+    assert_eq!(world.inbox("ann@example.test").len(), 1);
+}
+
+#[test]
 fn a_rejection_is_told_before_the_message_is_ours() {
     let world = world("require \"reject\"; reject \"No room\r\nfor this.\";");
     let refused = world.send(&world.session(MX, None), "x@elsewhere.test", &["ann@example.test"], BODY);

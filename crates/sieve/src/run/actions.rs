@@ -205,6 +205,7 @@ impl Machine<'_> {
 
     fn delete_header(&mut self, field: &Text, index: Option<Index>, wanted: Option<&Wanted>) -> Step {
         let field = self.expand(field)?;
+        self.charge(self.header.steps())?;
         let values = self.header.values(&field);
         let chosen = index.map(|index| match index.last {
             false => index.number,

@@ -12,6 +12,7 @@ pub(super) struct Header {
     fields: Vec<Field>,
     changed: bool,
     edits: usize,
+    octets: usize,
 }
 
 struct Field {
@@ -32,7 +33,12 @@ impl Header {
                 octets: block.get(field.range).unwrap_or_default().to_vec(),
             })
             .collect();
-        Self { fields, changed: false, edits: 0 }
+        Self { fields, changed: false, edits: 0, octets: block.len() }
+    }
+
+    /// What looking through it once costs.
+    pub fn steps(&self) -> u64 {
+        self.octets as u64 / 1_024
     }
 
     /// The raw values of the fields of this name.

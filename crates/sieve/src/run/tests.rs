@@ -21,6 +21,7 @@ impl Machine<'_> {
             }
             Test::Exists(names) => {
                 let names = self.expand_all(names)?;
+                self.charge(self.header.steps() * names.len() as u64)?;
                 let missing = names.iter().find(|name| !self.header.exists(name)).cloned();
                 self.explain(|| match &missing {
                     Some(name) => format!("exists: there is no {name}"),
@@ -39,6 +40,7 @@ impl Machine<'_> {
             Test::Header { names, index, wanted } => {
                 let mut values = Vec::new();
                 for name in self.expand_all(names)? {
+                    self.charge(self.header.steps())?;
                     values.extend(chosen(self.header.values(&name), *index));
                 }
                 self.compare("header", values, wanted)
@@ -46,6 +48,7 @@ impl Machine<'_> {
             Test::Address { part, names, index, wanted } => {
                 let mut values = Vec::new();
                 for name in self.expand_all(names)? {
+                    self.charge(self.header.steps())?;
                     for raw in chosen(self.header.raw(&name), *index) {
                         let addresses = mail::parse_addresses(raw);
                         let mailboxes = addresses.iter().filter_map(|address| address.mailbox());
@@ -183,8 +186,9 @@ impl Machine<'_> {
             MatchType::Value(relation) => return Ok(compare::has_value(relation, comparator, value, key)),
             MatchType::Count(_) => return Ok(false),
             MatchType::Matches => {
-                // Singles make it cost the text times the pattern.
-                self.charge(value.len() as u64 * (key.matches('?').count() as u64) / 1_024)?;
+                // Singles may make it cost the text times the pattern.
+                let times = if key.contains('?') { key.len() as u64 } else { 0 };
+                self.charge(value.len() as u64 * times / 1_024)?;
                 compare::matches(comparator, value, key)
             }
             MatchType::Regex => {
@@ -200,7 +204,9 @@ impl Machine<'_> {
                         &made
                     }
                 };
-                self.charge(value.len() as u64 / 128)?;
+                let value =
+                    value.get(..value.floor_char_boundary(limits::REGEX_VALUE_OCTETS)).unwrap_or(value);
+                self.charge(value.len() as u64 / 4)?;
                 regex.captures(value).map(|captures| {
                     captures.iter().map(|part| part.map_or("", |part| part.as_str()).to_owned()).collect()
                 })
@@ -256,6 +262,7 @@ impl Machine<'_> {
             return Ok(moment.part(&part).into_iter().collect());
         };
         let name = self.expand(field)?;
+        self.charge(self.header.steps())?;
         let first = index.or(Some(Index { number: 1, last: false }));
         let raw = chosen(self.header.raw(&name), first);
         let dates = raw.into_iter().filter_map(|value| {
@@ -274,6 +281,7 @@ impl Machine<'_> {
             DuplicateId::UniqueId(id) => Some(self.expand(id)?),
             DuplicateId::Header(name) => {
                 let name = self.expand(name)?;
+                self.charge(self.header.steps())?;
                 self.header.values(&name).into_iter().next()
             }
         };

@@ -43,7 +43,9 @@ impl Delivery {
         stager.write(&text)?;
         let answer = stager.finish()?;
         // RFC 3834 §3.3: the null reverse path, so that nobody answers the answer.
-        self.enqueue_child(copy, number, None, sender, answer).await?;
+        if !self.enqueue_child(copy, number, None, sender, answer).await? {
+            return Ok(false);
+        }
         copy.open.remember(&[(id, copy.now.plus_ms(vacation.seconds * 1_000))], copy.now).await?;
         event!(
             events::ANSWERED,

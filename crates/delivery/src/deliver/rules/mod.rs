@@ -142,8 +142,15 @@ impl Delivery {
                     stored = Some(self.store_copy(copy, number, &mailbox, &file_into.flags, staged).await?);
                 }
                 Deed::Redirect { address } => {
-                    self.redirect(copy, number, address, staged).await?;
-                    said.push(format!("sent on to {address}"));
+                    if self.redirect(copy, number, address, staged).await? {
+                        said.push(format!("sent on to {address}"));
+                    } else {
+                        // Nowhere to send it, or it has been here before: kept rather than lost.
+                        let mailbox =
+                            destination(&copy.open, copy.entry.findings.junk).ok_or(StoreError::NoAccount)?;
+                        said.push(format!("cannot be sent on to {address}; stands in {}", mailbox.name));
+                        stored = Some(self.store_copy(copy, number, &mailbox, &[], staged).await?);
+                    }
                 }
                 Deed::Vacation(vacation) => {
                     if self.answer_once(copy, number, rules, vacation, staged).await? {
@@ -234,23 +241,33 @@ impl Delivery {
         destination(open, copy.entry.findings.junk).ok_or(StoreError::NoAccount)
     }
 
-    /// RFC 5228 §4.2. Delivered-To on top: mail that comes back ends here instead of going round.
+    /// RFC 5228 §4.2. Delivered-To on top tells where a message has been, so that accounts that send on to one another end the round here,
+    /// and mail that comes back from outside ends when it is taken. Tells whether it goes.
     async fn redirect(
         &self,
         copy: &Copy<'_>,
         number: usize,
         address: &str,
         staged: &Staged,
-    ) -> Result<(), StoreError> {
-        let Some(address) = Address::parse_plain(address) else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let Some(address) = Address::parse_plain(address) else { return Ok(false) };
+        let recipient = copy.recipient.to_string();
+        let been_here = staged.delivered_to.iter().any(|seen| seen.eq_ignore_ascii_case(&recipient));
+        if been_here || staged.delivered_to.len() >= limits::REDIRECT_HOPS {
+            return Ok(false);
+        }
         let on_top = format!("Delivered-To: {}\r\n", copy.recipient);
         let staged = self.restage(staged, 0, on_top.as_bytes()).await?;
         let sender = copy.entry.reverse_path.clone();
-        event!(events::REDIRECTED, trace = %copy.entry.id, account = %copy.account, to = %address);
-        self.enqueue_child(copy, number, sender, &address, staged).await
+        let goes = self.enqueue_child(copy, number, sender, &address, staged).await?;
+        if goes {
+            event!(events::REDIRECTED, trace = %copy.entry.id, account = %copy.account, to = %address);
+        }
+        Ok(goes)
     }
 
     /// Puts a message that a rule made into the queue. Its id follows from the message's, so that a repeated step finds it there.
+    /// Tells whether the address leads anywhere.
     async fn enqueue_child(
         &self,
         copy: &Copy<'_>,
@@ -258,7 +275,7 @@ impl Delivery {
         reverse_path: Option<Address>,
         to: &Address,
         staged: Staged,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let id = TraceId(copy.entry.id.0 ^ u128::from(mixed(copy.account, number + 1)));
         let recipient = |target: Target| Recipient {
             state: match target {
@@ -280,7 +297,7 @@ impl Delivery {
                 .map(recipient)
                 .collect(),
             Resolution::NotOurs => vec![recipient(Target::Remote { address: to.clone() })],
-            Resolution::UnknownUser | Resolution::Disabled | Resolution::TooManyTargets => return Ok(()),
+            Resolution::UnknownUser | Resolution::Disabled | Resolution::TooManyTargets => return Ok(false),
         };
         let mut origin = copy.entry.origin.clone();
         origin.service = "rules".into();
@@ -307,9 +324,9 @@ impl Delivery {
         first.message_id.clone_from(&staged.message_id);
         let notes = [first, Note::new(copy.now, What::For, to, "")];
         match self.0.queue.enqueue(entry, &recipients, &staged, &notes).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             // It stands there already.
-            Err(QueueError::Commit(yubin_engine::CommitError::Conflict(_))) => Ok(()),
+            Err(QueueError::Commit(yubin_engine::CommitError::Conflict(_))) => Ok(true),
             Err(QueueError::Commit(error)) => Err(StoreError::Commit(error)),
             Err(QueueError::Read(error)) => Err(StoreError::Read(error)),
             Err(QueueError::NoEntry) => Err(StoreError::Gone),
