@@ -2,6 +2,7 @@
 //! Never does input or output, and knows no protocol.
 
 mod address;
+pub mod calendar;
 pub mod dns;
 mod event;
 mod ids;

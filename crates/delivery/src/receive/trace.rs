@@ -46,26 +46,11 @@ pub(crate) fn date(at: UnixMs) -> String {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = at.seconds();
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days as i64);
+    let (year, month, day) = yubin_base::calendar::date_of(days as i64);
     let weekday = DAYS.get((days % 7) as usize).copied().unwrap_or("Thu");
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or("Jan");
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     format!("{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
-}
-
-/// Year, month (1 to 12) and day of a day number since 1970-01-01, in the Gregorian calendar.
-fn civil(days: i64) -> (i64, u32, u32) {
-    // Years are taken from March on, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month as u32, day as u32)
 }
 
 fn literal(address: std::net::IpAddr) -> String {

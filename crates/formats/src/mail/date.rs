@@ -1,6 +1,8 @@
 //! Dates of header fields. RFC 5322 §3.3 and §4.3 (two-digit years, zone names, comments), and the forms of asctime and
 //! mailbox files. Never consults a clock.
 
+use yubin_base::calendar;
+
 use super::lex::Lexer;
 
 /// A moment as a header names it.
@@ -123,12 +125,13 @@ impl Found {
         }
     }
     fn moment(&self) -> Option<DateTime> {
-        let (year, month, day) = (self.year?, self.month?, self.day?);
-        if !(1..=days_in(year, month)).contains(&day) || !(1..=9999).contains(&year) {
+        let (year, month, day) =
+            (self.year?, u32::try_from(self.month?).ok()?, u32::try_from(self.day?).ok()?);
+        if !(1..=calendar::days_in(year, month)).contains(&day) || !(1..=9999).contains(&year) {
             return None;
         }
         let zone_minutes = self.zone.unwrap_or(0);
-        let local = days_from_civil(year, month, day) * 86_400 + self.time.unwrap_or(0);
+        let local = calendar::days_of(year, month, day) * 86_400 + self.time.unwrap_or(0);
         Some(DateTime { unix_seconds: local - i64::from(zone_minutes) * 60, zone_minutes })
     }
 }
@@ -175,23 +178,6 @@ fn offset(digits: &[u8]) -> Option<i32> {
         _ => return None,
     };
     (hours < 24 && minutes < 60).then_some((hours * 60 + minutes) as i32)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // Years that begin in March: the leap day is their last.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    365 * year + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dates and date-times of RFC 9051 §9, by the proleptic Gregorian calendar. Knows no clock and no time zones by name.
 
-use yubin_base::UnixMs;
+use yubin_base::{UnixMs, calendar};
 
 use super::cursor::{Cursor, Parsed, SyntaxError};
 
@@ -19,35 +19,13 @@ impl Day {
 
     /// A day of the calendar; nothing when there is no such day.
     pub fn new(year: i64, month: u32, day: u32) -> Option<Self> {
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = match month {
-            2 => 28 + u32::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return None,
-        };
-        if day == 0 || day > days {
-            return None;
-        }
-        // Years begin in March here, so that the leap day is the last one.
-        let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-        let era = year.div_euclid(400);
-        let of_era = year.rem_euclid(400);
-        let of_year = i64::from((153 * month + 2) / 5 + day - 1);
-        Some(Self(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468))
+        let there_is = (1..=calendar::days_in(year, month)).contains(&day);
+        there_is.then(|| Self(calendar::days_of(year, month, day)))
     }
 
     /// Year, month and day.
     pub fn civil(self) -> (i64, u32, u32) {
-        let days = self.0 + 719_468;
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = u32::try_from(of_year - (153 * month + 2) / 5 + 1).unwrap_or(1);
-        let month = u32::try_from(if month < 10 { month + 3 } else { month - 9 }).unwrap_or(1);
-        (year + era * 400 + i64::from(month <= 2), month, day)
+        calendar::date_of(self.0)
     }
 
     /// ```abnf

@@ -1,5 +1,7 @@
 //! The parts of a date. RFC 5260 §4.2. Calendar arithmetic only; nobody asks what time it is.
 
+use yubin_base::calendar;
+
 /// A moment in a zone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Moment {
@@ -16,7 +18,7 @@ impl Moment {
     pub fn part(self, name: &str) -> Option<String> {
         let local = self.unix_seconds + i64::from(self.zone_minutes) * 60;
         let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (year, month, day) = civil(days);
+        let (year, month, day) = calendar::date_of(days);
         let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
         let weekday = (days + 4).rem_euclid(7);
         Some(match name.to_ascii_lowercase().as_str() {
@@ -37,7 +39,7 @@ impl Moment {
             }
             "std11" => {
                 let weekday = usize::try_from(weekday).ok().and_then(|d| WEEKDAYS.get(d))?;
-                let month = MONTHS.get(usize::try_from(month - 1).ok()?)?;
+                let month = MONTHS.get(usize::try_from(month.checked_sub(1)?).ok()?)?;
                 let zone = self.zone();
                 format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} {zone}")
             }
@@ -52,20 +54,6 @@ impl Moment {
         let minutes = self.zone_minutes.abs();
         format!("{sign}{:02}{:02}", minutes / 60, minutes % 60)
     }
-}
-
-/// Year, month and day of a count of days from 1970-01-01, in the Gregorian calendar. Counts from March, so that leap days come last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
